@@ -1,0 +1,182 @@
+//! Field names that are met often, or mean something here: a number each, found by length.
+//!
+//! The number lets the layers above keep a table (an `environ` key for each) and skip the hashing.
+
+macro_rules! known_fields {
+    ($($name:ident = $text:literal),+ $(,)?) => {
+        /// A field name this crate knows, or `Other`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        #[allow(missing_docs, reason = "each is the field of that name")]
+        pub enum Known {
+            $($name),+,
+            Other,
+        }
+
+        impl Known {
+            /// Every known name, in the order of their numbers; `Other` is not among them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+            /// How many there are: the number of `Other`.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// The name in small letters; empty for `Other`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                    Self::Other => "",
+                }
+            }
+        }
+    };
+}
+
+known_fields! {
+    Accept = "accept",
+    AcceptCharset = "accept-charset",
+    AcceptEncoding = "accept-encoding",
+    AcceptLanguage = "accept-language",
+    AccessControlRequestHeaders = "access-control-request-headers",
+    AccessControlRequestMethod = "access-control-request-method",
+    Authorization = "authorization",
+    Baggage = "baggage",
+    CacheControl = "cache-control",
+    CfConnectingIp = "cf-connecting-ip",
+    CfIpcountry = "cf-ipcountry",
+    CfRay = "cf-ray",
+    Connection = "connection",
+    ContentEncoding = "content-encoding",
+    ContentLanguage = "content-language",
+    ContentLength = "content-length",
+    ContentType = "content-type",
+    Cookie = "cookie",
+    Date = "date",
+    Dnt = "dnt",
+    Expect = "expect",
+    Forwarded = "forwarded",
+    From = "from",
+    Host = "host",
+    IfMatch = "if-match",
+    IfModifiedSince = "if-modified-since",
+    IfNoneMatch = "if-none-match",
+    IfRange = "if-range",
+    IfUnmodifiedSince = "if-unmodified-since",
+    KeepAlive = "keep-alive",
+    MaxForwards = "max-forwards",
+    Origin = "origin",
+    Pragma = "pragma",
+    Priority = "priority",
+    ProxyAuthorization = "proxy-authorization",
+    Range = "range",
+    Referer = "referer",
+    SecChUa = "sec-ch-ua",
+    SecChUaMobile = "sec-ch-ua-mobile",
+    SecChUaPlatform = "sec-ch-ua-platform",
+    SecFetchDest = "sec-fetch-dest",
+    SecFetchMode = "sec-fetch-mode",
+    SecFetchSite = "sec-fetch-site",
+    SecFetchUser = "sec-fetch-user",
+    SecWebsocketExtensions = "sec-websocket-extensions",
+    SecWebsocketKey = "sec-websocket-key",
+    SecWebsocketProtocol = "sec-websocket-protocol",
+    SecWebsocketVersion = "sec-websocket-version",
+    Te = "te",
+    Traceparent = "traceparent",
+    Tracestate = "tracestate",
+    Trailer = "trailer",
+    TransferEncoding = "transfer-encoding",
+    Upgrade = "upgrade",
+    UpgradeInsecureRequests = "upgrade-insecure-requests",
+    UserAgent = "user-agent",
+    Via = "via",
+    XAmznTraceId = "x-amzn-trace-id",
+    XCsrftoken = "x-csrftoken",
+    XForwardedFor = "x-forwarded-for",
+    XForwardedHost = "x-forwarded-host",
+    XForwardedPort = "x-forwarded-port",
+    XForwardedProto = "x-forwarded-proto",
+    XForwardedProtocol = "x-forwarded-protocol",
+    XForwardedSsl = "x-forwarded-ssl",
+    XRealIp = "x-real-ip",
+    XRequestId = "x-request-id",
+    XRequestStart = "x-request-start",
+    XRequestedWith = "x-requested-with",
+}
+
+const LONGEST: usize = 32;
+
+/// For each length, where its names begin in `BY_LENGTH`; the next entry is where they end.
+const STARTS: [u8; LONGEST + 2] = {
+    let mut starts = [0u8; LONGEST + 2];
+    let mut length = 0;
+    while length <= LONGEST {
+        let mut count = 0u8;
+        let mut i = 0;
+        while i < Known::COUNT {
+            if Known::ALL[i].name().len() == length {
+                count += 1;
+            }
+            i += 1;
+        }
+        starts[length + 1] = starts[length] + count;
+        length += 1;
+    }
+    starts
+};
+
+const BY_LENGTH: [Known; Known::COUNT] = {
+    let mut sorted = [Known::Other; Known::COUNT];
+    let mut next = STARTS;
+    let mut i = 0;
+    while i < Known::COUNT {
+        let length = Known::ALL[i].name().len();
+        sorted[next[length] as usize] = Known::ALL[i];
+        next[length] += 1;
+        i += 1;
+    }
+    sorted
+};
+
+impl Known {
+    /// The number of `name`, in letters of either case.
+    #[must_use]
+    pub fn find(name: &[u8]) -> Self {
+        if name.len() > LONGEST {
+            return Self::Other;
+        }
+        let (start, end) = (STARTS[name.len()] as usize, STARTS[name.len() + 1] as usize);
+        let first = name.first().map_or(0, |b| b | 0x20);
+        BY_LENGTH[start..end]
+            .iter()
+            .copied()
+            .find(|known| {
+                let text = known.name().as_bytes();
+                text[0] == first && text.eq_ignore_ascii_case(name)
+            })
+            .unwrap_or(Self::Other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_in_either_case_and_stands_at_its_number() {
+        for (number, &known) in Known::ALL.iter().enumerate() {
+            assert_eq!(known as usize, number);
+            assert_eq!(Known::find(known.name().as_bytes()), known);
+            assert_eq!(Known::find(known.name().to_ascii_uppercase().as_bytes()), known);
+        }
+        assert_eq!(Known::Other as usize, Known::COUNT);
+    }
+
+    #[test]
+    fn other_names_are_other() {
+        for name in
+            ["", "x", "hos", "hosts", "content_length", "x-forwarded-for-x", &"h".repeat(90)]
+        {
+            assert_eq!(Known::find(name.as_bytes()), Known::Other, "{name}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The alphabets of RFC 9110 section 5.6, as one table look-up each.
+
+const TOKEN: u8 = 1;
+const VALUE: u8 = 2;
+const TARGET: u8 = 4;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0u8; 256];
+    let mut byte = 0usize;
+    while byte < 256 {
+        let b = byte as u8;
+        if b.is_ascii_alphanumeric() {
+            classes[byte] |= TOKEN;
+        }
+        // VCHAR, SP, HTAB and obs-text (section 5.5).
+        if b == b'\t' || (b >= 0x20 && b != 0x7f) {
+            classes[byte] |= VALUE;
+        }
+        if b > 0x20 && b < 0x7f {
+            classes[byte] |= TARGET;
+        }
+        byte += 1;
+    }
+    let punctuation = b"!#$%&'*+-.^_`|~";
+    let mut i = 0;
+    while i < punctuation.len() {
+        classes[punctuation[i] as usize] |= TOKEN;
+        i += 1;
+    }
+    classes
+};
+
+fn all(bytes: &[u8], class: u8) -> bool {
+    bytes.iter().all(|&b| CLASSES[b as usize] & class != 0)
+}
+
+/// A non-empty token: a method, a field name, a transfer coding.
+#[must_use]
+pub fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && all(bytes, TOKEN)
+}
+
+/// Bytes that may stand in a field value: no control character but the tab.
+#[must_use]
+pub fn is_field_value(bytes: &[u8]) -> bool {
+    all(bytes, VALUE)
+}
+
+/// Bytes that may stand in a request target: visible ASCII.
+#[must_use]
+pub fn is_target(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && all(bytes, TARGET)
+}
+
+/// `bytes` without spaces and tabs at either end (OWS, RFC 9110 section 5.6.3).
+#[must_use]
+pub fn trim(bytes: &[u8]) -> &[u8] {
+    let blank = |b: &u8| *b == b' ' || *b == b'\t';
+    let Some(start) = bytes.iter().position(|b| !blank(b)) else { return &[] };
+    let end = bytes.iter().rposition(|b| !blank(b)).map_or(start, |last| last + 1);
+    &bytes[start..end]
+}
+
+/// The non-empty elements of a comma-separated list (RFC 9110 section 5.6.1).
+pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&b| b == b',').map(trim).filter(|element| !element.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_no_separators() {
+        assert!(is_token(b"X-Forwarded-For"));
+        assert!(is_token(b"!#$%&'*+-.^_`|~09azAZ"));
+        for bad in [&b""[..], b"a b", b"a:", b"a\x00", b"a\"", b"\xe9", b"a(b)"] {
+            assert!(!is_token(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_has_no_control_characters_but_the_tab() {
+        assert!(is_field_value(b"caf\xe9\t~ \xff"));
+        for bad in [&b"a\r"[..], b"a\n", b"\0", b"\x7f", b"\x1b["] {
+            assert!(!is_field_value(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_skips_its_empty_elements() {
+        let elements: Vec<_> = list(b" , gzip ,,\tchunked , ").collect();
+        assert_eq!(elements, [&b"gzip"[..], b"chunked"]);
+    }
+}
