@@ -92,8 +92,14 @@ mod tests {
             straightened("A: b  \r\n\t c\r\n d\r\nE: f\r\n\r\n", true, false),
             "A: b c d\r\nE: f\r\n\r\n"
         );
-        assert_eq!(straightened("A:\r\n b\r\n\r\n", true, false), "A: b\r\n\r\n");
-        assert_eq!(straightened("A: b\r\n \r\nC: d\r\n\r\n", true, false), "A: b \r\nC: d\r\n\r\n");
+        assert_eq!(
+            straightened("A:\r\n b\r\n\r\n", true, false),
+            "A: b\r\n\r\n"
+        );
+        assert_eq!(
+            straightened("A: b\r\n \r\nC: d\r\n\r\n", true, false),
+            "A: b \r\nC: d\r\n\r\n"
+        );
     }
 
     #[test]
@@ -102,6 +108,9 @@ mod tests {
             straightened("A \t: b : c\r\nD: e\r\n\r\n", false, true),
             "A: b : c\r\nD: e\r\n\r\n"
         );
-        assert_eq!(straightened("A b: c\r\n\r\n", false, true), "A b: c\r\n\r\n");
+        assert_eq!(
+            straightened("A b: c\r\n\r\n", false, true),
+            "A b: c\r\n\r\n"
+        );
     }
 }

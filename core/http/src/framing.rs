@@ -122,14 +122,21 @@ impl Meaning {
 
     /// Whether the client wants the connection kept after this request (RFC 9112 section 9.3).
     pub(crate) fn keeps_alive(&self, version: Version, method: &[u8]) -> bool {
-        let wanted =
-            if version >= Version::HTTP_11 { !self.close } else { self.keep_alive && !self.close };
+        let wanted = if version >= Version::HTTP_11 {
+            !self.close
+        } else {
+            self.keep_alive && !self.close
+        };
         wanted && !self.compressed && method != b"CONNECT"
     }
 }
 
 fn once(seen: &mut bool, name: &'static str) -> Result<(), PeerError> {
-    if std::mem::replace(seen, true) { Err(PeerError::DuplicateField(name)) } else { Ok(()) }
+    if std::mem::replace(seen, true) {
+        Err(PeerError::DuplicateField(name))
+    } else {
+        Ok(())
+    }
 }
 
 /// Digits and nothing else: no sign, no list, no white space inside.
@@ -165,23 +172,44 @@ mod tests {
         assert_eq!(framing(&[(Length, "0")]), Ok(Framing::None));
         assert_eq!(framing(&[(Length, "0012")]), Ok(Framing::Length(12)));
         for bad in ["", "+1", "-1", "1,1", "1 1", "0x1", "18446744073709551616"] {
-            assert_eq!(framing(&[(Length, bad)]), Err(PeerError::InvalidContentLength), "{bad}");
+            assert_eq!(
+                framing(&[(Length, bad)]),
+                Err(PeerError::InvalidContentLength),
+                "{bad}"
+            );
         }
         let twice = [(Length, "1"), (Length, "1")];
-        assert_eq!(framing(&twice), Err(PeerError::DuplicateField("Content-Length")));
+        assert_eq!(
+            framing(&twice),
+            Err(PeerError::DuplicateField("Content-Length"))
+        );
     }
 
     #[test]
     fn chunked_is_last_and_stands_once() {
         use Known::TransferEncoding as Coding;
         assert_eq!(framing(&[(Coding, "Chunked")]), Ok(Framing::Chunked));
-        assert_eq!(framing(&[(Coding, "identity, chunked")]), Ok(Framing::Chunked));
-        assert_eq!(framing(&[(Coding, "gzip"), (Coding, "chunked")]), Ok(Framing::Chunked));
+        assert_eq!(
+            framing(&[(Coding, "identity, chunked")]),
+            Ok(Framing::Chunked)
+        );
+        assert_eq!(
+            framing(&[(Coding, "gzip"), (Coding, "chunked")]),
+            Ok(Framing::Chunked)
+        );
         for bad in ["chunked, chunked", "chunked, gzip", "gzip", "identity"] {
-            assert_eq!(framing(&[(Coding, bad)]), Err(PeerError::InvalidTransferEncoding), "{bad}");
+            assert_eq!(
+                framing(&[(Coding, bad)]),
+                Err(PeerError::InvalidTransferEncoding),
+                "{bad}"
+            );
         }
         for bad in ["br", "", "chunked;q=1", "xchunked", "\"chunked\""] {
-            assert_eq!(framing(&[(Coding, bad)]), Err(PeerError::UnknownTransferCoding), "{bad}");
+            assert_eq!(
+                framing(&[(Coding, bad)]),
+                Err(PeerError::UnknownTransferCoding),
+                "{bad}"
+            );
         }
         let both = [(Coding, "chunked"), (Known::ContentLength, "1")];
         assert_eq!(framing(&both), Err(PeerError::LengthAndChunked));
@@ -196,9 +224,15 @@ mod tests {
             |version, fields: &[(Known, &str)]| gather(version, fields).map(|(_, kept)| kept);
         assert_eq!(kept(Version::HTTP_11, &[]), Ok(true));
         assert_eq!(kept(Version::HTTP_11, &[(Connection, "close")]), Ok(false));
-        assert_eq!(kept(Version::HTTP_11, &[(Connection, "TE, Close")]), Ok(false));
+        assert_eq!(
+            kept(Version::HTTP_11, &[(Connection, "TE, Close")]),
+            Ok(false)
+        );
         assert_eq!(kept(Version::HTTP_10, &[]), Ok(false));
-        assert_eq!(kept(Version::HTTP_10, &[(Connection, "keep-alive")]), Ok(true));
+        assert_eq!(
+            kept(Version::HTTP_10, &[(Connection, "keep-alive")]),
+            Ok(true)
+        );
         let gzip = [(Known::TransferEncoding, "gzip, chunked")];
         assert_eq!(kept(Version::HTTP_11, &gzip), Ok(false));
     }

@@ -49,7 +49,8 @@ impl Head {
         trusted: bool,
     ) -> Result<(), PeerError> {
         self.clear();
-        self.bytes.extend_from_slice(&buffer[extent.start..extent.end]);
+        self.bytes
+            .extend_from_slice(&buffer[extent.start..extent.end]);
         let (line, fields_at) = request_line::parse(&self.bytes, rules.leniency)?;
         self.line = line;
         if rules.leniency.casefold_method {
@@ -190,7 +191,11 @@ impl Head {
     /// Every field in the order it was sent: its number, name and value.
     pub fn fields(&self) -> impl ExactSizeIterator<Item = (Known, &[u8], &[u8])> {
         self.fields.iter().map(|field| {
-            (field.known, field.name.of_bytes(&self.bytes), field.value.of_bytes(&self.bytes))
+            (
+                field.known,
+                field.name.of_bytes(&self.bytes),
+                field.value.of_bytes(&self.bytes),
+            )
         })
     }
 
@@ -206,7 +211,9 @@ impl Head {
     /// The value of the first field of this name, in letters of either case.
     #[must_use]
     pub fn field(&self, name: &[u8]) -> Option<&[u8]> {
-        self.fields().find(|(_, n, _)| n.eq_ignore_ascii_case(name)).map(|(_, _, value)| value)
+        self.fields()
+            .find(|(_, n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, _, value)| value)
     }
 }
 
@@ -272,7 +279,10 @@ mod tests {
     #[test]
     fn host_is_asked_of_http_11_unless_the_operator_says_otherwise() {
         let text = "GET / HTTP/1.1\r\n\r\n";
-        assert_eq!(read(text, &Rules::default()).err(), Some(PeerError::MissingHost));
+        assert_eq!(
+            read(text, &Rules::default()).err(),
+            Some(PeerError::MissingHost)
+        );
         let mut rules = Rules::default();
         rules.leniency.missing_host = true;
         assert!(read(text, &rules).is_ok());
@@ -301,7 +311,10 @@ mod tests {
         ];
         let head = |fields: &str| read(&format!("GET / HTTP/1.0\r\n{fields}\r\n"), &rules);
         let https = |fields: &str| head(fields).unwrap().forwarded_https();
-        assert_eq!(https("X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: on\r\n"), Some(true));
+        assert_eq!(
+            https("X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: on\r\n"),
+            Some(true)
+        );
         assert_eq!(https("X-Forwarded-Proto: http\r\n"), Some(false));
         assert_eq!(https(""), None);
         let conflict = head("X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off\r\n");
@@ -310,7 +323,11 @@ mod tests {
 
     #[test]
     fn names_with_underscores_are_dropped() {
-        let head = read("GET / HTTP/1.0\r\nA_B: 1\r\nA-B: 2\r\n\r\n", &Rules::default()).unwrap();
+        let head = read(
+            "GET / HTTP/1.0\r\nA_B: 1\r\nA-B: 2\r\n\r\n",
+            &Rules::default(),
+        )
+        .unwrap();
         assert_eq!(head.fields().len(), 1);
         assert_eq!(head.field(b"a_b"), None);
     }

@@ -166,16 +166,25 @@ mod tests {
         for (number, &known) in Known::ALL.iter().enumerate() {
             assert_eq!(known as usize, number);
             assert_eq!(Known::find(known.name().as_bytes()), known);
-            assert_eq!(Known::find(known.name().to_ascii_uppercase().as_bytes()), known);
+            assert_eq!(
+                Known::find(known.name().to_ascii_uppercase().as_bytes()),
+                known
+            );
         }
         assert_eq!(Known::Other as usize, Known::COUNT);
     }
 
     #[test]
     fn other_names_are_other() {
-        for name in
-            ["", "x", "hos", "hosts", "content_length", "x-forwarded-for-x", &"h".repeat(90)]
-        {
+        for name in [
+            "",
+            "x",
+            "hos",
+            "hosts",
+            "content_length",
+            "x-forwarded-for-x",
+            &"h".repeat(90),
+        ] {
             assert_eq!(Known::find(name.as_bytes()), Known::Other, "{name}");
         }
     }

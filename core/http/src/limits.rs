@@ -25,7 +25,11 @@ impl Limits {
         let or_unlimited = |n: usize| if n == 0 { UNLIMITED } else { n.min(UNLIMITED) };
         Self {
             request_line: or_unlimited(request_line),
-            fields: if fields == 0 { MOST_FIELDS } else { fields.min(MOST_FIELDS) },
+            fields: if fields == 0 {
+                MOST_FIELDS
+            } else {
+                fields.min(MOST_FIELDS)
+            },
             field_size: or_unlimited(field_size),
         }
     }
@@ -33,13 +37,19 @@ impl Limits {
     /// The longest block of fields that can be within the limits: that of the trailers.
     #[must_use]
     pub fn field_block(&self) -> usize {
-        self.fields.saturating_mul(self.field_size + 2).saturating_add(4)
+        self.fields
+            .saturating_mul(self.field_size + 2)
+            .saturating_add(4)
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { request_line: 4094, fields: 100, field_size: 8190 }
+        Self {
+            request_line: 4094,
+            fields: 100,
+            field_size: 8190,
+        }
     }
 }
 
@@ -69,7 +79,11 @@ mod tests {
         let limits = Limits::new(0, 0, 0);
         assert_eq!(
             limits,
-            Limits { request_line: UNLIMITED, fields: MOST_FIELDS, field_size: UNLIMITED }
+            Limits {
+                request_line: UNLIMITED,
+                fields: MOST_FIELDS,
+                field_size: UNLIMITED
+            }
         );
     }
 

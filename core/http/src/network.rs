@@ -34,7 +34,11 @@ impl AllowList {
     /// The first element that is not an address, a network or `*`.
     pub fn parse<'a>(elements: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidNetwork> {
         let mut list = Self::default();
-        for element in elements.into_iter().map(str::trim).filter(|e| !e.is_empty()) {
+        for element in elements
+            .into_iter()
+            .map(str::trim)
+            .filter(|e| !e.is_empty())
+        {
             if element == "*" {
                 list.everyone = true;
             } else {
@@ -50,7 +54,11 @@ impl AllowList {
     pub fn allows(&self, peer: Option<IpAddr>) -> bool {
         let Some(address) = peer else { return true };
         let address = address.to_canonical();
-        self.everyone || self.networks.iter().any(|network| network.contains(&address))
+        self.everyone
+            || self
+                .networks
+                .iter()
+                .any(|network| network.contains(&address))
     }
 }
 
@@ -58,8 +66,9 @@ fn parse_network(element: &str) -> Result<IpNet, InvalidNetwork> {
     if let Ok(address) = element.parse::<IpAddr>() {
         return Ok(IpNet::from(address));
     }
-    let network: IpNet =
-        element.parse().map_err(|_| InvalidNetwork::NotAnAddress(element.to_owned()))?;
+    let network: IpNet = element
+        .parse()
+        .map_err(|_| InvalidNetwork::NotAnAddress(element.to_owned()))?;
     if network.addr() != network.network() {
         return Err(InvalidNetwork::HostBits {
             given: element.to_owned(),

@@ -53,7 +53,14 @@ pub(crate) fn parse(head: &[u8], leniency: Leniency) -> Result<(RequestLine, usi
     check_method(method, leniency)?;
     let version = parse_version(&line[last + 1..], leniency)?;
     let target = target::parse(head, method, Span::new(first + 1, last))?;
-    Ok((RequestLine { method: Span::new(0, first), target, version }, end + 2))
+    Ok((
+        RequestLine {
+            method: Span::new(0, first),
+            target,
+            version,
+        },
+        end + 2,
+    ))
 }
 
 /// gunicorn's convention: 3 to 20 characters, neither small letters nor '#'. It keeps the start of
@@ -74,7 +81,10 @@ fn parse_version(text: &[u8], leniency: Leniency) -> Result<Version, PeerError> 
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
-            Version { major: major - b'0', minor: minor - b'0' }
+            Version {
+                major: major - b'0',
+                minor: minor - b'0',
+            }
         }
         _ => return Err(PeerError::InvalidVersion),
     };
@@ -100,16 +110,25 @@ mod tests {
     #[test]
     fn a_line_has_exactly_three_parts() {
         assert!(error("GET / HTTP/1.1").is_none());
-        for bad in
-            ["GET /", "GET", "", " ", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", "GET /a b HTTP/1.1"]
-        {
+        for bad in [
+            "GET /",
+            "GET",
+            "",
+            " ",
+            "GET  / HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            "GET /a b HTTP/1.1",
+        ] {
             assert_eq!(error(bad), Some(PeerError::InvalidRequestLine), "{bad}");
         }
     }
 
     #[test]
     fn unconventional_methods_need_a_setting() {
-        let any = Leniency { any_method: true, ..Leniency::default() };
+        let any = Leniency {
+            any_method: true,
+            ..Leniency::default()
+        };
         for method in ["get", "GE", "G#T", "ABCDEFGHIJKLMNOPQRSTU"] {
             let line = format!("{method} / HTTP/1.1");
             assert_eq!(error(&line), Some(PeerError::InvalidMethod), "{line}");
@@ -121,14 +140,24 @@ mod tests {
 
     #[test]
     fn unconventional_versions_need_a_setting() {
-        let any = Leniency { any_version: true, ..Leniency::default() };
+        let any = Leniency {
+            any_version: true,
+            ..Leniency::default()
+        };
         for version in ["HTTP/0.9", "HTTP/2.0", "HTTP/3.3"] {
             let line = format!("GET / {version}");
             assert_eq!(error(&line), Some(PeerError::InvalidVersion), "{line}");
             assert!(parsed(&line, any).is_ok(), "{line}");
         }
         assert!(error("GET / HTTP/1.7").is_none());
-        for broken in ["HTTP/1", "HTTP/1.10", "http/1.1", "HTTP/1,1", "HTTPS/1.1", "HTTP/a.b"] {
+        for broken in [
+            "HTTP/1",
+            "HTTP/1.10",
+            "http/1.1",
+            "HTTP/1,1",
+            "HTTPS/1.1",
+            "HTTP/a.b",
+        ] {
             assert!(parsed(&format!("GET / {broken}"), any).is_err(), "{broken}");
         }
     }

@@ -51,7 +51,10 @@ impl HeadScan {
     /// A scan of fields alone, as trailers are.
     #[must_use]
     pub(crate) fn of_fields() -> Self {
-        Self { in_fields: true, ..Self::default() }
+        Self {
+            in_fields: true,
+            ..Self::default()
+        }
     }
 
     /// Whether a byte of a request has been seen: a connection in this state is not idle.
@@ -158,9 +161,22 @@ mod tests {
         for split in 0..HEAD.len() {
             let mut scan = HeadScan::default();
             let limits = Limits::default();
-            assert_eq!(scan.advance(&HEAD[..split], &limits), Ok(Scanned::Partial), "at {split}");
-            let extent = Extent { start: 0, end: HEAD.len(), fields: 2, folded: false };
-            assert_eq!(scan.advance(HEAD, &limits), Ok(Scanned::Complete(extent)), "at {split}");
+            assert_eq!(
+                scan.advance(&HEAD[..split], &limits),
+                Ok(Scanned::Partial),
+                "at {split}"
+            );
+            let extent = Extent {
+                start: 0,
+                end: HEAD.len(),
+                fields: 2,
+                folded: false,
+            };
+            assert_eq!(
+                scan.advance(HEAD, &limits),
+                Ok(Scanned::Complete(extent)),
+                "at {split}"
+            );
         }
     }
 
@@ -168,14 +184,22 @@ mod tests {
     fn one_empty_line_may_precede_the_request_but_not_two() {
         let mut bytes = b"\r\n".to_vec();
         bytes.extend_from_slice(HEAD);
-        assert!(matches!(scan(&bytes), Ok(Scanned::Complete(Extent { start: 2, .. }))));
+        assert!(matches!(
+            scan(&bytes),
+            Ok(Scanned::Complete(Extent { start: 2, .. }))
+        ));
         bytes.splice(0..0, *b"\r\n");
         assert_eq!(scan(&bytes), Err(PeerError::InvalidRequestLine));
     }
 
     #[test]
     fn a_bare_line_feed_is_refused_as_soon_as_it_is_seen() {
-        for bad in [&b"\n"[..], b"GET / HTTP/1.1\n", b"GET / HTTP/1.1\r\nA: b\n", b"\r\n\n"] {
+        for bad in [
+            &b"\n"[..],
+            b"GET / HTTP/1.1\n",
+            b"GET / HTTP/1.1\r\nA: b\n",
+            b"\r\n\n",
+        ] {
             assert_eq!(scan(bad), Err(PeerError::BareLineFeed), "{bad:?}");
         }
     }
@@ -184,9 +208,16 @@ mod tests {
     fn limits_hold_before_the_line_has_ended() {
         let limits = Limits::new(20, 2, 16);
         let advance = |bytes: &[u8]| HeadScan::default().advance(bytes, &limits);
-        assert_eq!(advance(&[b'a'; 21]), Ok(Scanned::Partial), "the last may be a CR");
+        assert_eq!(
+            advance(&[b'a'; 21]),
+            Ok(Scanned::Partial),
+            "the last may be a CR"
+        );
         assert_eq!(advance(&[b'a'; 22]), Err(PeerError::RequestLineTooLong(20)));
-        assert_eq!(advance(b"GET / HTTP/1.1\r\nABCD: 6789012345"), Ok(Scanned::Partial));
+        assert_eq!(
+            advance(b"GET / HTTP/1.1\r\nABCD: 6789012345"),
+            Ok(Scanned::Partial)
+        );
         assert_eq!(
             advance(b"GET / HTTP/1.1\r\nABCD: 67890123456"),
             Err(PeerError::FieldTooLong(16))
@@ -202,8 +233,18 @@ mod tests {
         let limits = Limits::new(20, 1, 16);
         let bytes = b"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n";
         let found = HeadScan::default().advance(bytes, &limits);
-        assert!(matches!(found, Ok(Scanned::Complete(Extent { fields: 1, folded: true, .. }))));
+        assert!(matches!(
+            found,
+            Ok(Scanned::Complete(Extent {
+                fields: 1,
+                folded: true,
+                ..
+            }))
+        ));
         let bytes = b"GET / HTTP/1.1\r\nA: b\r\n c\r\n 0123456\r\n";
-        assert_eq!(HeadScan::default().advance(bytes, &limits), Err(PeerError::FieldTooLong(16)));
+        assert_eq!(
+            HeadScan::default().advance(bytes, &limits),
+            Err(PeerError::FieldTooLong(16))
+        );
     }
 }

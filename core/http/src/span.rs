@@ -11,7 +11,10 @@ impl Span {
     /// The span `start..end`. A head is at most some megabytes long, so 32 bits are enough.
     pub(crate) fn new(start: usize, end: usize) -> Self {
         debug_assert!(start <= end && u32::try_from(end).is_ok());
-        Self { start: start as u32, end: end as u32 }
+        Self {
+            start: start as u32,
+            end: end as u32,
+        }
     }
 
     /// Where `part` stands in `whole`, of which it must be a sub-slice.

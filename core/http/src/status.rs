@@ -158,8 +158,9 @@ mod tests {
 
     #[test]
     fn the_answers_without_a_body_are_1xx_204_and_304() {
-        let bodiless: Vec<u16> =
-            (100..=999).filter(|&code| Status(code).forbids_body() && code >= 200).collect();
+        let bodiless: Vec<u16> = (100..=999)
+            .filter(|&code| Status(code).forbids_body() && code >= 200)
+            .collect();
         assert_eq!(bodiless, [204, 304]);
         assert!(Status(101).forbids_body());
         assert!(!Status(304).forbids_length());

@@ -24,19 +24,35 @@ pub(crate) fn parse(head: &[u8], method: &[u8], whole: Span) -> Result<Target, P
     }
     let at = whole.range();
     let empty = Span::new(at.end, at.end);
-    let bare = Target { whole, path: empty, query: empty, fragment: empty };
+    let bare = Target {
+        whole,
+        path: empty,
+        query: empty,
+        fragment: empty,
+    };
     if method == b"CONNECT" {
-        return if is_authority(bytes) { Ok(bare) } else { Err(PeerError::InvalidTarget) };
-    }
-    if bytes == b"*" {
-        let allowed = method == b"OPTIONS";
-        return if allowed {
-            Ok(Target { path: whole, ..bare })
+        return if is_authority(bytes) {
+            Ok(bare)
         } else {
             Err(PeerError::InvalidTarget)
         };
     }
-    let path_at = if bytes[0] == b'/' { 0 } else { after_authority(bytes)? };
+    if bytes == b"*" {
+        let allowed = method == b"OPTIONS";
+        return if allowed {
+            Ok(Target {
+                path: whole,
+                ..bare
+            })
+        } else {
+            Err(PeerError::InvalidTarget)
+        };
+    }
+    let path_at = if bytes[0] == b'/' {
+        0
+    } else {
+        after_authority(bytes)?
+    };
     Ok(split(bytes, path_at, at.start, bare))
 }
 
@@ -47,7 +63,11 @@ fn split(bytes: &[u8], path_at: usize, offset: usize, bare: Target) -> Target {
         .map_or(bytes.len(), |i| path_at + i);
     let fragment_at =
         memchr::memchr(b'#', &bytes[path_end..]).map_or(bytes.len(), |i| path_end + i);
-    let query_at = if path_end < fragment_at { path_end + 1 } else { fragment_at };
+    let query_at = if path_end < fragment_at {
+        path_end + 1
+    } else {
+        fragment_at
+    };
     let after_hash = (fragment_at + 1).min(bytes.len());
     Target {
         path: Span::new(offset + path_at, offset + path_end),
@@ -80,12 +100,16 @@ fn after_authority(bytes: &[u8]) -> Result<usize, PeerError> {
 /// RFC 3986 section 3.1.
 fn is_scheme(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(u8::is_ascii_alphabetic)
-        && bytes.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && bytes
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
 /// `host:port`, the only thing CONNECT may name (RFC 9110 section 9.3.6).
 fn is_authority(bytes: &[u8]) -> bool {
-    let Some(colon) = memchr::memrchr(b':', bytes) else { return false };
+    let Some(colon) = memchr::memrchr(b':', bytes) else {
+        return false;
+    };
     let (host, port) = (&bytes[..colon], &bytes[colon + 1..]);
     !host.is_empty()
         && brackets_match(host)

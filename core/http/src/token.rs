@@ -56,14 +56,22 @@ pub fn is_target(bytes: &[u8]) -> bool {
 #[must_use]
 pub fn trim(bytes: &[u8]) -> &[u8] {
     let blank = |b: &u8| *b == b' ' || *b == b'\t';
-    let Some(start) = bytes.iter().position(|b| !blank(b)) else { return &[] };
-    let end = bytes.iter().rposition(|b| !blank(b)).map_or(start, |last| last + 1);
+    let Some(start) = bytes.iter().position(|b| !blank(b)) else {
+        return &[];
+    };
+    let end = bytes
+        .iter()
+        .rposition(|b| !blank(b))
+        .map_or(start, |last| last + 1);
     &bytes[start..end]
 }
 
 /// The non-empty elements of a comma-separated list (RFC 9110 section 5.6.1).
 pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&b| b == b',').map(trim).filter(|element| !element.is_empty())
+    value
+        .split(|&b| b == b',')
+        .map(trim)
+        .filter(|element| !element.is_empty())
 }
 
 #[cfg(test)]

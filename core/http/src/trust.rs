@@ -87,7 +87,11 @@ mod tests {
     use super::*;
 
     fn trust(header_map: HeaderMap) -> Trust {
-        Trust { forwarder_fields: vec!["SCRIPT_NAME".into()], header_map, ..Trust::default() }
+        Trust {
+            forwarder_fields: vec!["SCRIPT_NAME".into()],
+            header_map,
+            ..Trust::default()
+        }
     }
 
     #[test]
@@ -102,7 +106,10 @@ mod tests {
     fn header_map_decides_on_the_rest() {
         let refused = trust(HeaderMap::Refuse).judge(b"a_b", true);
         assert_eq!(refused, Err(PeerError::UnderscoreInFieldName));
-        assert_eq!(trust(HeaderMap::Dangerous).judge(b"a_b", false), Ok(Verdict::Keep));
+        assert_eq!(
+            trust(HeaderMap::Dangerous).judge(b"a_b", false),
+            Ok(Verdict::Keep)
+        );
         let mut any = trust(HeaderMap::Refuse);
         any.forwarder_fields = vec!["*".into()];
         assert_eq!(any.judge(b"a_b", true), Ok(Verdict::Keep));

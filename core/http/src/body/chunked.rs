@@ -84,7 +84,11 @@ impl Chunked {
     fn data(&mut self, left: u64, rest: &[u8], skip: usize) -> Decoded {
         let len = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
         let left = left - len as u64;
-        self.state = if left == 0 { State::DataEnd } else { State::Data(left) };
+        self.state = if left == 0 {
+            State::DataEnd
+        } else {
+            State::Data(left)
+        };
         Decoded::Content { skip, len }
     }
 
@@ -102,13 +106,21 @@ impl Chunked {
         }
         self.seen = 0;
         let size = parse_size_line(&rest[..newline - 1])?;
-        self.state = if size == 0 { State::Trailers } else { State::Data(size) };
+        self.state = if size == 0 {
+            State::Trailers
+        } else {
+            State::Data(size)
+        };
         Ok(Some(newline + 1))
     }
 
     fn check_length(&self, length: usize) -> Result<(), PeerError> {
         let too_long = length > self.line_limit;
-        if too_long { Err(PeerError::ChunkLineTooLong(self.line_limit)) } else { Ok(()) }
+        if too_long {
+            Err(PeerError::ChunkLineTooLong(self.line_limit))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -147,7 +159,10 @@ fn check_extensions(mut rest: &[u8]) -> Option<()> {
 }
 
 fn trim_start(bytes: &[u8]) -> &[u8] {
-    let blank = bytes.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let blank = bytes
+        .iter()
+        .take_while(|b| matches!(b, b' ' | b'\t'))
+        .count();
     &bytes[blank..]
 }
 

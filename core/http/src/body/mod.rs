@@ -134,27 +134,40 @@ mod tests {
         let text = |content: Vec<u8>| String::from_utf8_lossy(&content).into_owned();
         let first = first.map(|(content, _, done)| (text(content), done));
         for result in results {
-            assert_eq!(result.map(|(content, _, done)| (text(content), done)), first, "{bytes:?}");
+            assert_eq!(
+                result.map(|(content, _, done)| (text(content), done)),
+                first,
+                "{bytes:?}"
+            );
         }
         first
     }
 
     #[test]
     fn a_length_ends_the_body_and_leaves_the_rest() {
-        assert_eq!(decode(Framing::Length(5), b"hello, you", 3), Ok((b"hello".to_vec(), 5, true)));
+        assert_eq!(
+            decode(Framing::Length(5), b"hello, you", 3),
+            Ok((b"hello".to_vec(), 5, true))
+        );
         assert_eq!(whole(Framing::Length(5), b"hel"), Ok(("hel".into(), false)));
         assert_eq!(whole(Framing::None, b""), Ok((String::new(), true)));
     }
 
     #[test]
     fn chunks_are_joined_however_they_are_split() {
-        let joined = whole(Framing::Chunked, b"5\r\nhello\r\n6;a=b\r\n world\r\n0\r\n\r\n");
+        let joined = whole(
+            Framing::Chunked,
+            b"5\r\nhello\r\n6;a=b\r\n world\r\n0\r\n\r\n",
+        );
         assert_eq!(joined, Ok(("hello world".into(), true)));
         assert_eq!(
             whole(Framing::Chunked, b"0005\r\nhello\r\n000\r\n\r\n"),
             Ok(("hello".into(), true))
         );
-        assert_eq!(whole(Framing::Chunked, b"0\r\n\r\n"), Ok((String::new(), true)));
+        assert_eq!(
+            whole(Framing::Chunked, b"0\r\n\r\n"),
+            Ok((String::new(), true))
+        );
         assert_eq!(
             whole(Framing::Chunked, b"A\r\n0123456789\r\n0\r\n\r\n"),
             Ok(("0123456789".into(), true))
@@ -164,7 +177,10 @@ mod tests {
     #[test]
     fn what_follows_the_last_chunk_is_left() {
         let bytes = b"1\r\nx\r\n0\r\n\r\nGET / HTTP/1.1\r\n";
-        assert_eq!(decode(Framing::Chunked, bytes, 100), Ok((b"x".to_vec(), 16, true)));
+        assert_eq!(
+            decode(Framing::Chunked, bytes, 100),
+            Ok((b"x".to_vec(), 16, true))
+        );
     }
 
     #[test]
@@ -178,7 +194,11 @@ mod tests {
             "1;a;b=c\r\n",
         ] {
             let bytes = format!("{good}x\r\n0\r\n\r\n");
-            assert_eq!(whole(Framing::Chunked, bytes.as_bytes()), Ok(("x".into(), true)), "{good}");
+            assert_eq!(
+                whole(Framing::Chunked, bytes.as_bytes()),
+                Ok(("x".into(), true)),
+                "{good}"
+            );
         }
         for bad in [
             "1;\r\n",
@@ -197,25 +217,53 @@ mod tests {
 
     #[test]
     fn sizes_are_hexadecimal_and_nothing_else() {
-        for bad in ["", " 1", "1 ", "0x1", "+1", "-1", "g", "1_0", "10000000000000000", "1\t"] {
-            let refused = whole(Framing::Chunked, format!("{bad}\r\nx\r\n0\r\n\r\n").as_bytes());
+        for bad in [
+            "",
+            " 1",
+            "1 ",
+            "0x1",
+            "+1",
+            "-1",
+            "g",
+            "1_0",
+            "10000000000000000",
+            "1\t",
+        ] {
+            let refused = whole(
+                Framing::Chunked,
+                format!("{bad}\r\nx\r\n0\r\n\r\n").as_bytes(),
+            );
             assert_eq!(refused, Err(PeerError::InvalidChunkSize), "{bad:?}");
         }
     }
 
     #[test]
     fn chunks_end_with_crlf() {
-        for bad in ["1\r\nxy\r\n", "1\r\nx\n0\r\n\r\n", "1\r\nx\r0\r\n", "1\r\nx0\r\n\r\n"] {
+        for bad in [
+            "1\r\nxy\r\n",
+            "1\r\nx\n0\r\n\r\n",
+            "1\r\nx\r0\r\n",
+            "1\r\nx0\r\n\r\n",
+        ] {
             let refused = whole(Framing::Chunked, bad.as_bytes());
             assert_eq!(refused, Err(PeerError::InvalidChunkEnd), "{bad:?}");
         }
-        assert_eq!(whole(Framing::Chunked, b"1\nx\r\n0\r\n\r\n"), Err(PeerError::BareLineFeed));
+        assert_eq!(
+            whole(Framing::Chunked, b"1\nx\r\n0\r\n\r\n"),
+            Err(PeerError::BareLineFeed)
+        );
     }
 
     #[test]
     fn a_body_without_its_last_crlf_is_not_complete() {
-        assert_eq!(whole(Framing::Chunked, b"1\r\nx\r\n0\r\n"), Ok(("x".into(), false)));
-        assert_eq!(whole(Framing::Chunked, b"1\r\nx\r\n0\r\n\r"), Ok(("x".into(), false)));
+        assert_eq!(
+            whole(Framing::Chunked, b"1\r\nx\r\n0\r\n"),
+            Ok(("x".into(), false))
+        );
+        assert_eq!(
+            whole(Framing::Chunked, b"1\r\nx\r\n0\r\n\r"),
+            Ok(("x".into(), false))
+        );
     }
 
     #[test]
@@ -226,10 +274,18 @@ mod tests {
         assert_eq!(end, Ok(Decoded::End { used: 21 }));
         let found: Vec<_> = decoder.trailers().fields().collect();
         assert_eq!(found, [(&b"X-Sum"[..], &b"1"[..]), (b"Y", b"z")]);
-        for name in
-            ["Host", "content-length", "Transfer-Encoding", "Trailer", "Authorization", "TE"]
-        {
-            let refused = whole(Framing::Chunked, format!("0\r\n{name}: x\r\n\r\n").as_bytes());
+        for name in [
+            "Host",
+            "content-length",
+            "Transfer-Encoding",
+            "Trailer",
+            "Authorization",
+            "TE",
+        ] {
+            let refused = whole(
+                Framing::Chunked,
+                format!("0\r\n{name}: x\r\n\r\n").as_bytes(),
+            );
             assert_eq!(refused, Err(PeerError::ForbiddenTrailer), "{name}");
         }
         let refused = whole(Framing::Chunked, b"0\r\nA : b\r\n\r\n");
@@ -243,8 +299,17 @@ mod tests {
             let mut decoder = BodyDecoder::new(Framing::Chunked, &limits);
             decoder.decode(bytes).err()
         };
-        assert_eq!(refusal(b"1;abcdefghijk"), Some(PeerError::ChunkLineTooLong(10)));
-        assert_eq!(refusal(b"0\r\nA: bcdefghijklmnopq"), Some(PeerError::FieldTooLong(10)));
-        assert_eq!(refusal(b"0\r\nA: b\r\nC: d\r\n"), Some(PeerError::TooManyFields(1)));
+        assert_eq!(
+            refusal(b"1;abcdefghijk"),
+            Some(PeerError::ChunkLineTooLong(10))
+        );
+        assert_eq!(
+            refusal(b"0\r\nA: bcdefghijklmnopq"),
+            Some(PeerError::FieldTooLong(10))
+        );
+        assert_eq!(
+            refusal(b"0\r\nA: b\r\nC: d\r\n"),
+            Some(PeerError::TooManyFields(1))
+        );
     }
 }

@@ -19,7 +19,11 @@ static NONE: std::sync::LazyLock<Trailers> = std::sync::LazyLock::new(Trailers::
 
 impl Trailers {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { limits: *limits, scan: HeadScan::of_fields(), ..Self::default() }
+        Self {
+            limits: *limits,
+            scan: HeadScan::of_fields(),
+            ..Self::default()
+        }
     }
 
     pub(super) fn none() -> &'static Self {
@@ -48,9 +52,12 @@ impl Trailers {
 
     /// Name and value of each field, in the order they were sent.
     pub fn fields(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
-        self.fields
-            .iter()
-            .map(|field| (field.name.of_bytes(&self.bytes), field.value.of_bytes(&self.bytes)))
+        self.fields.iter().map(|field| {
+            (
+                field.name.of_bytes(&self.bytes),
+                field.value.of_bytes(&self.bytes),
+            )
+        })
     }
 }
 

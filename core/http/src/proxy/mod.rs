@@ -24,7 +24,11 @@ impl ProxiedPeer {
     /// `TCP4` or `TCP6`, as version 1 names the families.
     #[must_use]
     pub fn protocol(&self) -> &'static str {
-        if self.client.is_ipv4() { "TCP4" } else { "TCP6" }
+        if self.client.is_ipv4() {
+            "TCP4"
+        } else {
+            "TCP6"
+        }
     }
 }
 
@@ -71,9 +75,9 @@ mod tests {
 
     fn addresses(opening: Result<Opening, PeerError>) -> Option<(String, String)> {
         match opening {
-            Ok(Opening::Header { peer: Some(peer), .. }) => {
-                Some((peer.client.to_string(), peer.server.to_string()))
-            }
+            Ok(Opening::Header {
+                peer: Some(peer), ..
+            }) => Some((peer.client.to_string(), peer.server.to_string())),
             _ => None,
         }
     }
@@ -94,9 +98,18 @@ mod tests {
     fn both_versions_tell_the_same() {
         let expected = Some(("192.0.2.7:56324".to_owned(), "198.51.100.1:443".to_owned()));
         assert_eq!(addresses(read(V1, ProxyProtocol::V1)), expected);
-        assert_eq!(addresses(read(&v2(0x21, 0x11, &V4_PAYLOAD), ProxyProtocol::V2)), expected);
-        let six = read(b"PROXY TCP6 ::1 2001:db8::2 1 65535\r\n", ProxyProtocol::Auto);
-        assert_eq!(addresses(six), Some(("[::1]:1".into(), "[2001:db8::2]:65535".into())));
+        assert_eq!(
+            addresses(read(&v2(0x21, 0x11, &V4_PAYLOAD), ProxyProtocol::V2)),
+            expected
+        );
+        let six = read(
+            b"PROXY TCP6 ::1 2001:db8::2 1 65535\r\n",
+            ProxyProtocol::Auto,
+        );
+        assert_eq!(
+            addresses(six),
+            Some(("[::1]:1".into(), "[2001:db8::2]:65535".into()))
+        );
     }
 
     #[test]
@@ -123,7 +136,10 @@ mod tests {
             let opening = read(&header, ProxyProtocol::Auto);
             assert_eq!(
                 opening,
-                Ok(Opening::Header { len: header.len(), peer: None }),
+                Ok(Opening::Header {
+                    len: header.len(),
+                    peer: None
+                }),
                 "{header:?}"
             );
         }
@@ -131,8 +147,12 @@ mod tests {
 
     #[test]
     fn a_request_is_not_a_header() {
-        for mode in [ProxyProtocol::Off, ProxyProtocol::V1, ProxyProtocol::V2, ProxyProtocol::Auto]
-        {
+        for mode in [
+            ProxyProtocol::Off,
+            ProxyProtocol::V1,
+            ProxyProtocol::V2,
+            ProxyProtocol::Auto,
+        ] {
             assert_eq!(read(b"GET / HTTP/1.1\r\n", mode), Ok(Opening::Absent));
         }
         assert_eq!(read(V1, ProxyProtocol::V2), Ok(Opening::Absent));
@@ -152,10 +172,17 @@ mod tests {
             b"PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n",
             b"PROXY \r\n",
         ] {
-            assert_eq!(read(bad, ProxyProtocol::V1), Err(PeerError::InvalidProxyHeader), "{bad:?}");
+            assert_eq!(
+                read(bad, ProxyProtocol::V1),
+                Err(PeerError::InvalidProxyHeader),
+                "{bad:?}"
+            );
         }
         let endless = [&b"PROXY TCP4 "[..], &[b'1'; 200]].concat();
-        assert_eq!(read(&endless, ProxyProtocol::V1), Err(PeerError::InvalidProxyHeader));
+        assert_eq!(
+            read(&endless, ProxyProtocol::V1),
+            Err(PeerError::InvalidProxyHeader)
+        );
         for bad in [
             v2(0x11, 0x11, &V4_PAYLOAD),
             v2(0x22, 0x11, &V4_PAYLOAD),

@@ -14,14 +14,21 @@ pub(super) fn read(bytes: &[u8]) -> Result<Opening, PeerError> {
     let window = &bytes[..bytes.len().min(LONGEST)];
     let Some(newline) = memchr::memchr(b'\n', window) else {
         let too_long = bytes.len() >= LONGEST;
-        return if too_long { Err(PeerError::InvalidProxyHeader) } else { Ok(Opening::Partial) };
+        return if too_long {
+            Err(PeerError::InvalidProxyHeader)
+        } else {
+            Ok(Opening::Partial)
+        };
     };
     let peer = std::str::from_utf8(&bytes[PREFIX.len()..newline])
         .ok()
         .and_then(|line| line.strip_suffix('\r'))
         .and_then(parse)
         .ok_or(PeerError::InvalidProxyHeader)?;
-    Ok(Opening::Header { len: newline + 1, peer })
+    Ok(Opening::Header {
+        len: newline + 1,
+        peer,
+    })
 }
 
 /// The line after its prefix: `Some(None)` for `UNKNOWN`, whose rest must be ignored.
@@ -45,7 +52,10 @@ fn parse(line: &str) -> Option<Option<ProxiedPeer>> {
     };
     let client = SocketAddr::new(client, port(words.next()?)?);
     let server = SocketAddr::new(server, port(words.next()?)?);
-    words.next().is_none().then_some(Some(ProxiedPeer { client, server }))
+    words
+        .next()
+        .is_none()
+        .then_some(Some(ProxiedPeer { client, server }))
 }
 
 /// Digits without a leading zero: the protocol has one spelling for each port.

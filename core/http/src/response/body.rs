@@ -83,14 +83,22 @@ impl BodyEncoder {
     /// What ends the content.
     #[must_use]
     pub fn ending(&self) -> &'static [u8] {
-        if self.0 == Kind::Chunked { b"0\r\n\r\n" } else { b"" }
+        if self.0 == Kind::Chunked {
+            b"0\r\n\r\n"
+        } else {
+            b""
+        }
     }
 
     /// The bytes a Content-Length still promises. If any are missing at the end, the peer can only
     /// be told by closing the connection.
     #[must_use]
     pub fn owed(&self) -> u64 {
-        if let Kind::Length(left) = self.0 { left } else { 0 }
+        if let Kind::Length(left) = self.0 {
+            left
+        } else {
+            0
+        }
     }
 
     /// Whether the content is framed in chunks.

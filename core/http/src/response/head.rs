@@ -73,9 +73,11 @@ impl ResponseHead {
     pub fn begin_with(&mut self, status: Status) {
         self.clear();
         self.status = status;
-        self.status_line.extend_from_slice(status.code().to_string().as_bytes());
+        self.status_line
+            .extend_from_slice(status.code().to_string().as_bytes());
         self.status_line.push(b' ');
-        self.status_line.extend_from_slice(status.reason().as_bytes());
+        self.status_line
+            .extend_from_slice(status.reason().as_bytes());
     }
 
     /// Forgets everything.
@@ -107,7 +109,10 @@ impl ResponseHead {
         }
         let value = token::trim(value);
         if !token::is_field_value(value) {
-            return Err(InvalidResponse::Value { name: lossy(name), value: lossy(value) });
+            return Err(InvalidResponse::Value {
+                name: lossy(name),
+                value: lossy(value),
+            });
         }
         match Role::of(name) {
             Role::Plain => self.append(name, value),
@@ -126,8 +131,10 @@ impl ResponseHead {
         self.lines.extend_from_slice(value);
         self.lines.extend_from_slice(b"\r\n");
         let value_at = at + name.len() + 2;
-        self.fields
-            .push((Span::new(at, at + name.len()), Span::new(value_at, value_at + value.len())));
+        self.fields.push((
+            Span::new(at, at + name.len()),
+            Span::new(value_at, value_at + value.len()),
+        ));
     }
 
     fn set_length(&mut self, value: &[u8]) -> Result<(), InvalidResponse> {
@@ -227,7 +234,11 @@ fn parse_status(line: &[u8]) -> Option<Status> {
     if !matches!(line.get(3), None | Some(b' ')) {
         return None;
     }
-    Status::new(digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0')))
+    Status::new(
+        digits
+            .iter()
+            .fold(0, |code, digit| code * 10 + u16::from(digit - b'0')),
+    )
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -246,11 +257,28 @@ mod tests {
 
     #[test]
     fn a_status_is_three_digits_and_a_reason() {
-        for (line, code) in [("200 OK", 200), ("404", 404), ("299 ", 299), ("500 caf\u{e9}", 500)] {
+        for (line, code) in [
+            ("200 OK", 200),
+            ("404", 404),
+            ("299 ", 299),
+            ("500 caf\u{e9}", 500),
+        ] {
             assert_eq!(begun(line).status().code(), code, "{line}");
         }
-        for bad in ["", "20", "2000 OK", "20x OK", "099 X", "200\tOK", "200 a\r\nb: c", "200OK"] {
-            assert!(ResponseHead::default().begin(bad.as_bytes()).is_err(), "{bad:?}");
+        for bad in [
+            "",
+            "20",
+            "2000 OK",
+            "20x OK",
+            "099 X",
+            "200\tOK",
+            "200 a\r\nb: c",
+            "200OK",
+        ] {
+            assert!(
+                ResponseHead::default().begin(bad.as_bytes()).is_err(),
+                "{bad:?}"
+            );
         }
     }
 
@@ -258,10 +286,16 @@ mod tests {
     fn a_value_cannot_split_the_answer() {
         let mut head = begun("200 OK");
         for bad in [&b"a\r\nSet-Cookie: b"[..], b"a\nb", b"a\0", b"\x7f"] {
-            assert!(matches!(head.push(b"X", bad), Err(InvalidResponse::Value { .. })), "{bad:?}");
+            assert!(
+                matches!(head.push(b"X", bad), Err(InvalidResponse::Value { .. })),
+                "{bad:?}"
+            );
         }
         for bad in [&b""[..], b"a b", b"a:", b"\xe9"] {
-            assert!(matches!(head.push(bad, b"x"), Err(InvalidResponse::Name(_))), "{bad:?}");
+            assert!(
+                matches!(head.push(bad, b"x"), Err(InvalidResponse::Name(_))),
+                "{bad:?}"
+            );
         }
         assert_eq!(head.lines(), b"");
     }
@@ -289,7 +323,10 @@ mod tests {
         head.push(b"Connection", b"Upgrade").unwrap();
         head.push(b"Upgrade", b"WebSocket").unwrap();
         assert!(head.upgrades());
-        assert_eq!(head.fields().last(), Some((&b"Upgrade"[..], &b"WebSocket"[..])));
+        assert_eq!(
+            head.fields().last(),
+            Some((&b"Upgrade"[..], &b"WebSocket"[..]))
+        );
     }
 
     #[test]

@@ -30,7 +30,11 @@ impl Asked {
     /// A request that could not be read: it is answered as plainly as possible, and for good.
     #[must_use]
     pub fn unreadable() -> Self {
-        Self { http_11: true, head_only: false, keeps_alive: false }
+        Self {
+            http_11: true,
+            head_only: false,
+            keeps_alive: false,
+        }
     }
 }
 
@@ -57,16 +61,32 @@ impl Reply {
         let close = !asked.keeps_alive || head.wants_close();
         if asked.head_only || status.forbids_body() {
             let length = head.length().filter(|_| !status.forbids_length());
-            return Self { asked, length, body: BodyEncoder::nothing(), close };
+            return Self {
+                asked,
+                length,
+                body: BodyEncoder::nothing(),
+                close,
+            };
         }
         match head.length().or(known) {
-            Some(length) => {
-                Self { asked, length: Some(length), body: BodyEncoder::length(length), close }
-            }
-            None if asked.http_11 => {
-                Self { asked, length: None, body: BodyEncoder::chunked(), close }
-            }
-            None => Self { asked, length: None, body: BodyEncoder::until_close(), close: true },
+            Some(length) => Self {
+                asked,
+                length: Some(length),
+                body: BodyEncoder::length(length),
+                close,
+            },
+            None if asked.http_11 => Self {
+                asked,
+                length: None,
+                body: BodyEncoder::chunked(),
+                close,
+            },
+            None => Self {
+                asked,
+                length: None,
+                body: BodyEncoder::until_close(),
+                close: true,
+            },
         }
     }
 
@@ -74,7 +94,11 @@ impl Reply {
     ///
     /// `date` is an IMF-fixdate (RFC 9110 section 5.6.7).
     pub fn write_head(&self, head: &ResponseHead, server: &[u8], date: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.asked.http_11 { b"HTTP/1.1 " } else { b"HTTP/1.0 " });
+        out.extend_from_slice(if self.asked.http_11 {
+            b"HTTP/1.1 "
+        } else {
+            b"HTTP/1.0 "
+        });
         out.extend_from_slice(head.status_line());
         out.extend_from_slice(b"\r\nServer: ");
         out.extend_from_slice(server);
@@ -123,7 +147,11 @@ fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    const KEPT: Asked = Asked { http_11: true, head_only: false, keeps_alive: true };
+    const KEPT: Asked = Asked {
+        http_11: true,
+        head_only: false,
+        keeps_alive: true,
+    };
 
     fn written(asked: Asked, status: &str, fields: &[(&str, &str)], known: Option<u64>) -> String {
         let mut head = ResponseHead::default();
@@ -143,23 +171,43 @@ mod tests {
             "HTTP/1.1 200 OK\r\nServer: s\r\nDate: d\r\nContent-Length: 5\r\nA: b\r\n\r\n"
         );
         let chunked = written(KEPT, "200 OK", &[], None);
-        assert!(chunked.contains("\r\nTransfer-Encoding: chunked\r\n"), "{chunked}");
-        let given = written(KEPT, "200 OK", &[("Content-Length", "18446744073709551615")], Some(5));
-        assert!(given.contains("Content-Length: 18446744073709551615\r\n"), "{given}");
+        assert!(
+            chunked.contains("\r\nTransfer-Encoding: chunked\r\n"),
+            "{chunked}"
+        );
+        let given = written(
+            KEPT,
+            "200 OK",
+            &[("Content-Length", "18446744073709551615")],
+            Some(5),
+        );
+        assert!(
+            given.contains("Content-Length: 18446744073709551615\r\n"),
+            "{given}"
+        );
     }
 
     #[test]
     fn http_10_gets_no_chunks_and_is_told_when_the_connection_is_kept() {
-        let old = Asked { http_11: false, ..KEPT };
+        let old = Asked {
+            http_11: false,
+            ..KEPT
+        };
         let known = written(old, "200 OK", &[], Some(0));
         assert!(known.starts_with("HTTP/1.0 ") && known.contains("Connection: keep-alive\r\n"));
         let unknown = written(old, "200 OK", &[], None);
-        assert!(!unknown.contains("chunked") && !unknown.contains("keep-alive"), "{unknown}");
+        assert!(
+            !unknown.contains("chunked") && !unknown.contains("keep-alive"),
+            "{unknown}"
+        );
     }
 
     #[test]
     fn head_204_and_304_have_no_body() {
-        let head = Asked { head_only: true, ..KEPT };
+        let head = Asked {
+            head_only: true,
+            ..KEPT
+        };
         assert!(
             written(head, "200 OK", &[("Content-Length", "9")], None).contains("Content-Length: 9")
         );
@@ -171,7 +219,10 @@ mod tests {
 
     #[test]
     fn an_end_of_the_connection_is_announced() {
-        let closing = Asked { keeps_alive: false, ..KEPT };
+        let closing = Asked {
+            keeps_alive: false,
+            ..KEPT
+        };
         assert!(written(closing, "200 OK", &[], Some(1)).contains("Connection: close\r\n"));
         assert!(
             written(KEPT, "200 OK", &[("Connection", "close")], Some(1))

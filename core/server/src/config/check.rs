@@ -1,0 +1,456 @@
+//! Checking a value against the kind of its setting, and bringing it into its one form.
+
+use std::path::Path;
+
+use nix::unistd::{Group, User};
+use tricorn_http::network::AllowList;
+
+use super::setting::{Kind, Setting};
+use super::value::Value;
+
+/// Why a value is refused: what is wrong with it, and what to give instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) what: String,
+    pub(super) mend: String,
+}
+
+fn refuse<T>(what: impl Into<String>, mend: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal {
+        what: what.into(),
+        mend: mend.into(),
+    })
+}
+
+/// The value in the form that every reader of the setting relies on.
+pub(super) fn check(setting: &Setting, value: Value) -> Result<Value, Refusal> {
+    match setting.kind {
+        Kind::Text => text(value),
+        Kind::Bool | Kind::Off => truth(value),
+        Kind::Count => count(value),
+        Kind::Seconds => seconds(value),
+        Kind::Mode => mode(value),
+        Kind::List => list(value).map(Value::List),
+        Kind::Files => files(value),
+        Kind::CommaList => comma_list(value),
+        Kind::Networks => networks(value),
+        Kind::Dict => dict(value),
+        Kind::Choice(words) => choice(value, words),
+        Kind::Switch(words) => switch(value, words),
+        Kind::Class => class(value),
+        Kind::Directory => directory(value),
+        Kind::User => user(value),
+        Kind::Group => group(value),
+    }
+}
+
+fn text(value: Value) -> Result<Value, Refusal> {
+    match value {
+        Value::None => Ok(Value::None),
+        Value::Str(text) => Ok(Value::Str(text.trim().to_owned())),
+        other => refuse(format!("{other} is not text"), "give a string"),
+    }
+}
+
+fn truth(value: Value) -> Result<Value, Refusal> {
+    match value {
+        Value::None => Ok(Value::Bool(false)),
+        Value::Bool(truth) => Ok(Value::Bool(truth)),
+        Value::Str(word) if word.trim().eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
+        Value::Str(word) if word.trim().eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
+        other => refuse(
+            format!("{other} is neither True nor False"),
+            "give True or False",
+        ),
+    }
+}
+
+fn count(value: Value) -> Result<Value, Refusal> {
+    let number = match &value {
+        Value::Int(number) => Some(*number),
+        Value::Bool(truth) => Some(i64::from(*truth)),
+        Value::Str(text) => parse_int(text),
+        _ => None,
+    };
+    match number {
+        Some(number) if number >= 0 => Ok(Value::Int(number)),
+        Some(_) => refuse(format!("{value} is negative"), "give 0 or more"),
+        None => refuse(
+            format!("{value} is not a whole number"),
+            "give a number such as 4",
+        ),
+    }
+}
+
+fn seconds(value: Value) -> Result<Value, Refusal> {
+    let number = match &value {
+        Value::Float(number) => Some(*number),
+        Value::Str(text) => text.trim().parse::<f64>().ok(),
+        _ => None,
+    };
+    match number {
+        Some(number) if (0.0..1e9).contains(&number) => Ok(Value::Float(number)),
+        Some(_) => refuse(
+            format!("{value} is out of range"),
+            "give a number of seconds, 0 or more",
+        ),
+        None => count(value),
+    }
+}
+
+fn mode(value: Value) -> Result<Value, Refusal> {
+    let octal = match &value {
+        Value::Str(text) if text.len() > 1 && text.starts_with('0') => {
+            i64::from_str_radix(text.trim_start_matches("0o"), 8).ok()
+        }
+        _ => None,
+    };
+    octal.map_or_else(|| count(value), |mode| Ok(Value::Int(mode)))
+}
+
+/// A number as Python's `int(text, 0)` reads it: with 0x, 0o and 0b, underscores, and no leading 0.
+fn parse_int(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (radix, digits) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (16, &lower[2..]),
+        [b'0', b'o', ..] => (8, &lower[2..]),
+        [b'0', b'b', ..] => (2, &lower[2..]),
+        [b'0', ..] if lower.bytes().any(|b| b != b'0') => return None,
+        _ => (10, lower.as_str()),
+    };
+    if digits.starts_with(['+', '-', '_']) || digits.ends_with('_') || digits.contains("__") {
+        return None;
+    }
+    let number = i64::from_str_radix(&digits.replace('_', ""), radix).ok()?;
+    Some(if negative { -number } else { number })
+}
+
+/// Nothing is an empty list, one text a list of one; commas mean nothing here.
+fn list(value: Value) -> Result<Vec<Value>, Refusal> {
+    match value {
+        Value::None => Ok(Vec::new()),
+        Value::Str(text) if text.is_empty() => Ok(Vec::new()),
+        Value::Str(text) => Ok(vec![Value::Str(text.trim().to_owned())]),
+        Value::List(items) => items
+            .into_iter()
+            .map(|item| text_only(item).map(Value::Str))
+            .collect(),
+        other => refuse(
+            format!("{other} is not a list of strings"),
+            "give a string or a list of strings",
+        ),
+    }
+}
+
+fn text_only(value: Value) -> Result<String, Refusal> {
+    match value {
+        Value::Str(text) => Ok(text.trim().to_owned()),
+        other => refuse(format!("{other} is not text"), "give strings"),
+    }
+}
+
+fn files(value: Value) -> Result<Value, Refusal> {
+    let items = list(value)?;
+    for item in &items {
+        if let Value::Str(path) = item {
+            let is_pattern = path.contains(['*', '?', '[']);
+            if !is_pattern && !Path::new(path).exists() {
+                return refuse(
+                    format!("{item} does not exist"),
+                    "name a file that exists, or a pattern",
+                );
+            }
+        }
+    }
+    Ok(Value::List(items))
+}
+
+fn comma_list(value: Value) -> Result<Value, Refusal> {
+    let items = match value {
+        Value::Str(text) => text
+            .split(',')
+            .map(str::trim)
+            .filter(|s| !s.is_empty())
+            .map(Value::from)
+            .collect(),
+        other => list(other)?,
+    };
+    Ok(Value::List(items))
+}
+
+fn networks(value: Value) -> Result<Value, Refusal> {
+    let value = comma_list(value)?;
+    match AllowList::parse(strings(&value)) {
+        Ok(_) => Ok(value),
+        Err(invalid) => refuse(
+            invalid.to_string(),
+            "give addresses and networks separated by commas",
+        ),
+    }
+}
+
+/// The texts in a checked list.
+pub(super) fn strings(value: &Value) -> impl Iterator<Item = &str> {
+    let items = if let Value::List(items) = value {
+        items.as_slice()
+    } else {
+        &[]
+    };
+    items.iter().filter_map(|item| {
+        if let Value::Str(text) = item {
+            Some(text.as_str())
+        } else {
+            None
+        }
+    })
+}
+
+fn dict(value: Value) -> Result<Value, Refusal> {
+    match value {
+        Value::Dict(items)
+            if items
+                .iter()
+                .all(|(_, value)| matches!(value, Value::Str(_))) =>
+        {
+            Ok(Value::Dict(items))
+        }
+        other => refuse(
+            format!("{other} is not a dict of strings"),
+            "give a dict of strings",
+        ),
+    }
+}
+
+fn choice(value: Value, words: &[&str]) -> Result<Value, Refusal> {
+    let given = match &value {
+        Value::Str(word) => word.trim().to_ascii_lowercase(),
+        _ => String::new(),
+    };
+    if words.contains(&given.as_str()) {
+        return Ok(Value::Str(given));
+    }
+    refuse(
+        format!("{value} is not one of {}", words.join(", ")),
+        format!("give one of {}", words.join(", ")),
+    )
+}
+
+fn switch(value: Value, words: &[&str]) -> Result<Value, Refusal> {
+    let (off, on) = (words[0], words[words.len() - 1]);
+    match &value {
+        Value::None | Value::Bool(false) | Value::Int(0) => Ok(off.into()),
+        Value::Bool(true) | Value::Int(1) => Ok(on.into()),
+        Value::Str(word) => match word.trim().to_ascii_lowercase().as_str() {
+            "" | "0" | "false" | "none" => Ok(off.into()),
+            "1" | "true" => Ok(on.into()),
+            _ => choice(value, words),
+        },
+        _ => choice(value, words),
+    }
+}
+
+fn class(value: Value) -> Result<Value, Refusal> {
+    match value {
+        Value::Str(name) if !name.trim().is_empty() => Ok(Value::Str(name.trim().to_owned())),
+        Value::Object(object) => Ok(Value::Object(object)),
+        other => refuse(
+            format!("{other} is not a class"),
+            "give a class, its dotted name or an alias",
+        ),
+    }
+}
+
+fn directory(value: Value) -> Result<Value, Refusal> {
+    let value = text(value)?;
+    if let Value::Str(path) = &value
+        && !Path::new(path).is_dir()
+    {
+        return refuse(
+            format!("{value} is not a directory"),
+            "name a directory that exists",
+        );
+    }
+    Ok(value)
+}
+
+fn user(value: Value) -> Result<Value, Refusal> {
+    identity(value, "user", |name| {
+        User::from_name(name)
+            .ok()
+            .flatten()
+            .map(|user| user.uid.as_raw())
+    })
+}
+
+fn group(value: Value) -> Result<Value, Refusal> {
+    identity(value, "group", |name| {
+        Group::from_name(name)
+            .ok()
+            .flatten()
+            .map(|group| group.gid.as_raw())
+    })
+}
+
+/// A number stands for itself; a name is looked up.
+fn identity(
+    value: Value,
+    what: &str,
+    find: impl Fn(&str) -> Option<u32>,
+) -> Result<Value, Refusal> {
+    match &value {
+        Value::None => Ok(Value::None),
+        Value::Int(number) if u32::try_from(*number).is_ok() => Ok(value),
+        Value::Str(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) => {
+            count(value)
+        }
+        Value::Str(name) => match find(name) {
+            Some(id) => Ok(Value::Int(i64::from(id))),
+            None => refuse(
+                format!("there is no {what} {value}"),
+                format!("name a {what} of this machine"),
+            ),
+        },
+        _ => refuse(
+            format!("{value} is not a {what}"),
+            format!("give a name or a number of a {what}"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::declared;
+    use super::*;
+
+    fn checked(name: &str, value: impl Into<Value>) -> Result<String, String> {
+        let setting = declared::find(name).unwrap();
+        check(setting, value.into())
+            .map(|value| value.to_string())
+            .map_err(|refusal| refusal.what)
+    }
+
+    fn list_of(items: &[&str]) -> Value {
+        Value::List(items.iter().map(|&item| item.into()).collect())
+    }
+
+    #[test]
+    fn numbers_come_as_numbers_or_as_python_writes_them() {
+        for (given, number) in [
+            ("4", "4"),
+            (" 0x10 ", "16"),
+            ("0o17", "15"),
+            ("1_000", "1000"),
+            ("0", "0"),
+            ("+3", "3"),
+        ] {
+            assert_eq!(checked("workers", given), Ok(number.into()), "{given}");
+        }
+        assert_eq!(checked("workers", true), Ok("1".into()));
+        for bad in ["", "four", "010", "1.5", "1__0", "_1", "0x", "--1"] {
+            assert!(
+                checked("workers", bad)
+                    .unwrap_err()
+                    .contains("is not a whole number"),
+                "{bad}"
+            );
+        }
+        assert_eq!(checked("workers", -1), Err("-1 is negative".into()));
+        assert_eq!(
+            checked("workers", Value::None),
+            Err("None is not a whole number".into())
+        );
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction() {
+        assert_eq!(checked("header_timeout", "0.25"), Ok("0.25".into()));
+        assert_eq!(checked("header_timeout", 3), Ok("3".into()));
+        assert!(checked("header_timeout", Value::Float(-0.5)).is_err());
+        assert!(
+            checked("timeout", Value::Float(0.5)).is_err(),
+            "gunicorn's are whole"
+        );
+    }
+
+    #[test]
+    fn modes_are_octal_with_a_leading_zero() {
+        assert_eq!(checked("umask", "022"), Ok("18".into()));
+        assert_eq!(checked("umask", "0o22"), Ok("18".into()));
+        assert_eq!(checked("umask", 18), Ok("18".into()));
+        assert!(checked("umask", "099").is_err());
+    }
+
+    #[test]
+    fn truth_is_a_truth_value_or_its_word_but_not_a_number() {
+        assert_eq!(checked("reload", "TRUE"), Ok("True".into()));
+        assert_eq!(checked("reload", Value::None), Ok("False".into()));
+        assert!(checked("reload", 1).is_err());
+        assert!(checked("reload", "yes").is_err());
+    }
+
+    #[test]
+    fn lists_take_one_string_and_leave_commas_alone() {
+        assert_eq!(checked("bind", "a:1,b:2"), Ok("['a:1,b:2']".into()));
+        assert_eq!(
+            checked("bind", list_of(&[" a ", "b"])),
+            Ok("['a', 'b']".into())
+        );
+        assert_eq!(checked("raw_env", ""), Ok("[]".into()));
+        assert!(checked("bind", 8000).is_err());
+        assert!(checked("bind", Value::List(vec![Value::Int(1)])).is_err());
+    }
+
+    #[test]
+    fn networks_are_checked_where_they_are_given() {
+        assert_eq!(
+            checked("forwarded_allow_ips", "10.0.0.0/8, *"),
+            Ok("['10.0.0.0/8', '*']".into())
+        );
+        assert!(
+            checked("forwarded_allow_ips", "10.0.0.1/8")
+                .unwrap_err()
+                .contains("host bits")
+        );
+        assert!(
+            checked("forwarded_allow_ips", list_of(&["proxy"]))
+                .unwrap_err()
+                .contains("'proxy'")
+        );
+    }
+
+    #[test]
+    fn words_are_one_of_those_there_are() {
+        assert_eq!(checked("header_map", "REFUSE"), Ok("'refuse'".into()));
+        assert!(
+            checked("header_map", "keep")
+                .unwrap_err()
+                .contains("drop, refuse, dangerous")
+        );
+        assert_eq!(checked("proxy_protocol", true), Ok("'auto'".into()));
+        assert_eq!(checked("proxy_protocol", "none"), Ok("'off'".into()));
+        assert!(checked("proxy_protocol", "v3").is_err());
+    }
+
+    #[test]
+    fn what_must_exist_is_looked_for() {
+        assert!(
+            checked("chdir", "/nowhere/at/all")
+                .unwrap_err()
+                .contains("not a directory")
+        );
+        assert!(checked("reload_extra_files", "/nowhere/at/all").is_err());
+        assert!(checked("reload_extra_files", "/nowhere/*.html").is_ok());
+        assert_eq!(checked("user", "root"), Ok("0".into()));
+        assert!(
+            checked("user", "nobody-of-this-name")
+                .unwrap_err()
+                .contains("there is no user")
+        );
+        assert!(checked("group", Value::Bool(true)).is_err());
+    }
+}

@@ -1,0 +1,107 @@
+//! Debugging, server mechanics and process naming.
+
+use super::super::setting::{Default, Kind, Reach, Section, Setting};
+use super::super::value::Value;
+
+const D: Section = Section::Debugging;
+
+pub(super) const DEBUGGING: &[Setting] = &[
+    Setting::new(D, "reload", Kind::Bool, Default::Bool(false))
+        .flags(&["--reload"])
+        .help("Restart workers when a source file changes"),
+    Setting::new(D, "reload_extra_files", Kind::Files, Default::List(&[]))
+        .flags(&["--reload-extra-file"])
+        .metavar("FILE")
+        .help("Another file, or pattern of files, to watch for --reload; may be repeated"),
+    Setting::new(D, "spew", Kind::Bool, Default::Bool(false))
+        .flags(&["--spew"])
+        .help("Print every line of Python that runs"),
+    Setting::new(D, "check_config", Kind::Bool, Default::Bool(false))
+        .flags(&["--check-config"])
+        .help("Check the configuration and the application, then exit"),
+    Setting::new(D, "print_config", Kind::Bool, Default::Bool(false))
+        .flags(&["--print-config"])
+        .help("Print the settings and where each comes from, check them, then exit"),
+];
+
+const S: Section = Section::ServerMechanics;
+
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting::new(S, "preload_app", Kind::Bool, Default::Bool(false))
+        .flags(&["--preload"])
+        .help("Load the application before the workers are forked"),
+    Setting::new(
+        S,
+        "sendfile",
+        Kind::Off,
+        Default::Env("SENDFILE", sendfile_default),
+    )
+    .flags(&["--no-sendfile"])
+    .help("Do not use sendfile() for files that the application returns"),
+    Setting::new(S, "chdir", Kind::Directory, Default::None)
+        .flags(&["--chdir"])
+        .metavar("DIRECTORY")
+        .help("Change to this directory before the application is loaded"),
+    Setting::new(S, "daemon", Kind::Bool, Default::Bool(false))
+        .flags(&["-D", "--daemon"])
+        .help("Run in the background"),
+    Setting::new(S, "raw_env", Kind::List, Default::List(&[]))
+        .flags(&["-e", "--env"])
+        .metavar("NAME=VALUE")
+        .help("Set an environment variable for the application; may be repeated"),
+    Setting::new(S, "pidfile", Kind::Text, Default::None)
+        .flags(&["-p", "--pid"])
+        .metavar("FILE")
+        .help("File that holds the arbiter's process id while it runs"),
+    Setting::new(S, "worker_tmp_dir", Kind::Text, Default::None)
+        .flags(&["--worker-tmp-dir"])
+        .metavar("DIRECTORY")
+        .help("Accepted for gunicorn's sake")
+        .reach(Reach::Inert(
+            "the heartbeat is kept in memory, not in a file",
+        )),
+    Setting::new(S, "user", Kind::User, Default::None)
+        .flags(&["-u", "--user"])
+        .help("User that workers run as"),
+    Setting::new(S, "group", Kind::Group, Default::None)
+        .flags(&["-g", "--group"])
+        .help("Group that workers run as"),
+    Setting::new(S, "umask", Kind::Mode, Default::Int(0))
+        .flags(&["-m", "--umask"])
+        .metavar("MODE")
+        .help("Mode bits that unix sockets are made without"),
+    Setting::new(S, "pythonpath", Kind::Text, Default::None)
+        .flags(&["--pythonpath"])
+        .metavar("DIRECTORIES")
+        .help("Directories, separated by commas, to search for Python modules first"),
+];
+
+pub(super) const NAMING: &[Setting] = &[
+    Setting::new(
+        Section::ProcessNaming,
+        "proc_name",
+        Kind::Text,
+        Default::None,
+    )
+    .flags(&["-n", "--name"])
+    .metavar("NAME")
+    .help("Name shown in the processes' titles"),
+    Setting::new(
+        Section::ProcessNaming,
+        "default_proc_name",
+        Kind::Text,
+        Default::Str("tricorn"),
+    )
+    .help("Name shown where proc_name is not set; the application's, once it is known"),
+];
+
+/// gunicorn's reading: set, and not a yes, turns sendfile off.
+fn sendfile_default(variable: Option<&str>) -> Value {
+    let yes = |text: &str| {
+        matches!(
+            text.to_ascii_lowercase().as_str(),
+            "y" | "1" | "yes" | "true"
+        )
+    };
+    Value::Bool(variable.is_none_or(yes))
+}

@@ -1,0 +1,35 @@
+//! Config file and server socket.
+
+use super::super::setting::{Default, Kind, Reach, Section, Setting};
+use super::super::value::Value;
+
+const S: Section = Section::ServerSocket;
+
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting::new(Section::ConfigFile, "config", Kind::Text, Default::None)
+        .flags(&["-c", "--config"])
+        .metavar("CONFIG")
+        .help("Config file: PATH, file:PATH or python:MODULE; without it ./tricorn.conf.py or ./gunicorn.conf.py"),
+    Setting::new(Section::ConfigFile, "wsgi_app", Kind::Text, Default::None)
+        .metavar("MODULE:NAME")
+        .help("Application to serve where none is named on the command line"),
+    Setting::new(S, "bind", Kind::List, Default::Env("PORT", bind_default))
+        .flags(&["-b", "--bind"])
+        .metavar("ADDRESS")
+        .help("Address to listen on: HOST:PORT, [V6]:PORT, unix:PATH or fd://N; may be repeated"),
+    Setting::new(S, "backlog", Kind::Count, Default::Int(2048))
+        .flags(&["--backlog"])
+        .help("Connections that may wait to be accepted"),
+    Setting::new(S, "reuse_port", Kind::Bool, Default::Bool(false))
+        .flags(&["--reuse-port"])
+        .help("Set SO_REUSEPORT on the listening sockets")
+        .reach(Reach::Inert("all workers share one queue, which spreads connections as evenly")),
+];
+
+fn bind_default(port: Option<&str>) -> Value {
+    let address = port.map_or_else(
+        || "127.0.0.1:8000".to_owned(),
+        |port| format!("0.0.0.0:{port}"),
+    );
+    Value::List(vec![Value::Str(address)])
+}

@@ -1,0 +1,26 @@
+//! Settings: declared once, read from several sources, checked, and frozen into a [`Config`].
+//!
+//! ```text
+//!   declared ──► cli, help, defaults ─┐
+//!   file, environment, program ───────┴─► Layer ──► Settings (checked) ──► Config (typed)
+//! ```
+//!
+//! Raw values stay what they were typed as until [`Settings::resolve`]; nothing here binds a
+//! socket, opens a file or runs code of the operator's.
+
+mod address;
+mod check;
+pub mod cli;
+pub mod declared;
+mod layers;
+mod resolve;
+mod setting;
+mod suggest;
+mod value;
+
+pub use address::{Address, InvalidAddress};
+pub use layers::{Entry, Layer, Settings, Source};
+pub use resolve::{AccessSink, Bounds, Config, Logging, TimeLimits, WorkerClass};
+pub use setting::{Default, Kind, Reach, Section, Setting};
+pub use suggest::nearly_a_setting;
+pub use value::{Object, Value};

@@ -1,0 +1,487 @@
+//! The configuration as the rest of the server reads it: typed, checked, frozen.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tricorn_http::network::AllowList;
+use tricorn_http::trust::{HeaderMap, ProxyProtocol, Trust};
+use tricorn_http::{Leniency, Limits, Rules};
+
+use super::address::Address;
+use super::check::strings;
+use super::layers::Settings;
+use super::value::Value;
+use crate::error::Failure;
+
+/// How a worker runs requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerClass {
+    /// On the worker's one thread.
+    Sync,
+    /// On a pool of threads.
+    Gthread,
+}
+
+impl WorkerClass {
+    /// The name operators know it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Gthread => "gthread",
+        }
+    }
+}
+
+/// How long clients and workers may take. `None` means without end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// A client: the head of a request.
+    pub header: Option<Duration>,
+    /// A client: silence inside a body.
+    pub body: Option<Duration>,
+    /// A client: no byte read of an answer.
+    pub write: Option<Duration>,
+    /// An idle connection; zero closes it after each answer.
+    pub keepalive: Duration,
+    /// A worker: silence.
+    pub timeout: Option<Duration>,
+    /// An aborted worker: its hooks.
+    pub abort_grace: Duration,
+    /// A stopping worker: its requests.
+    pub graceful: Duration,
+}
+
+/// Sizes and numbers of what one worker holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// Open connections.
+    pub connections: usize,
+    /// Bytes of a body that is read before the application is called.
+    pub request_body: usize,
+    /// Bytes of all such bodies together.
+    pub request_bodies: usize,
+    /// Bytes of an answer held for a slow client.
+    pub response: usize,
+}
+
+/// What is logged, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logging {
+    /// The error log; `None` for standard error.
+    pub errorlog: Option<PathBuf>,
+    /// The access log.
+    pub accesslog: Option<AccessSink>,
+    /// The format of its lines.
+    pub access_format: String,
+    /// The least level.
+    pub level: log::LevelFilter,
+    /// Descriptors 1 and 2 go to the error log's file.
+    pub capture_output: bool,
+}
+
+/// Where access lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessSink {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+/// One generation's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The settings it was made of.
+    pub settings: Settings,
+    /// Addresses to listen on.
+    pub bind: Vec<Address>,
+    /// Connections that may wait.
+    pub backlog: i32,
+    /// Worker processes.
+    pub workers: usize,
+    /// Their class.
+    pub worker_class: WorkerClass,
+    /// Threads of each; 1 for sync.
+    pub threads: usize,
+    /// Requests after which a worker is replaced; 0 for never.
+    pub max_requests: u64,
+    /// The most that is added to it at random.
+    pub max_requests_jitter: u64,
+    /// Time limits.
+    pub time: TimeLimits,
+    /// Sizes and numbers.
+    pub bounds: Bounds,
+    /// How request heads are read, and who is believed.
+    pub rules: Arc<Rules>,
+    /// Logs.
+    pub logging: Logging,
+    /// The application is loaded before the fork.
+    pub preload: bool,
+    /// Files may be sent by the kernel.
+    pub sendfile: bool,
+    /// Detach from the terminal.
+    pub daemon: bool,
+    /// The arbiter's pidfile.
+    pub pidfile: Option<PathBuf>,
+    /// User id of workers.
+    pub user: Option<u32>,
+    /// Group id of workers.
+    pub group: Option<u32>,
+    /// Mode bits that unix sockets lack.
+    pub umask: u32,
+    /// Variables set for the application.
+    pub env: Vec<(String, String)>,
+    /// The name in titles.
+    pub proc_name: String,
+}
+
+impl Config {
+    /// Reads the typed configuration out of checked settings.
+    ///
+    /// # Errors
+    /// A value that its kind allows and its meaning does not.
+    pub fn from_settings(settings: Settings) -> Result<Self, Failure> {
+        let read = Reader(&settings);
+        let (worker_class, threads) = read.worker_class()?;
+        Ok(Self {
+            bind: read.bind()?,
+            backlog: i32::try_from(read.count("backlog")).unwrap_or(i32::MAX),
+            workers: read.size("workers"),
+            worker_class,
+            threads,
+            max_requests: read.count("max_requests"),
+            max_requests_jitter: read.count("max_requests_jitter"),
+            time: read.time_limits(),
+            bounds: read.bounds()?,
+            rules: Arc::new(read.rules()?),
+            logging: read.logging()?,
+            preload: read.truth("preload_app"),
+            sendfile: read.truth("sendfile"),
+            daemon: read.truth("daemon"),
+            pidfile: read.text("pidfile").map(PathBuf::from),
+            user: read.id("user"),
+            group: read.id("group"),
+            umask: read.count("umask") as u32 & 0o7777,
+            env: read.env()?,
+            proc_name: read.proc_name(),
+            settings,
+        })
+    }
+}
+
+struct Reader<'s>(&'s Settings);
+
+impl Reader<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        match self.0.value(name) {
+            Value::Str(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    fn truth(&self, name: &str) -> bool {
+        self.0.value(name) == &Value::Bool(true)
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        match self.0.value(name) {
+            Value::Int(number) => u64::try_from(*number).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    fn size(&self, name: &str) -> usize {
+        usize::try_from(self.count(name)).unwrap_or(usize::MAX)
+    }
+
+    fn id(&self, name: &str) -> Option<u32> {
+        match self.0.value(name) {
+            Value::Int(number) => u32::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+
+    fn seconds(&self, name: &str) -> Duration {
+        match self.0.value(name) {
+            Value::Float(seconds) => Duration::from_secs_f64(*seconds),
+            _ => Duration::from_secs(self.count(name)),
+        }
+    }
+
+    /// Zero stands for no limit.
+    fn limit(&self, name: &str) -> Option<Duration> {
+        Some(self.seconds(name)).filter(|limit| !limit.is_zero())
+    }
+
+    fn worker_class(&self) -> Result<(WorkerClass, usize), Failure> {
+        let threads = self.size("threads").max(1);
+        let class = match self.0.value("worker_class") {
+            Value::Str(name) => match name.as_str() {
+                "sync" | "gunicorn.workers.sync.SyncWorker" if threads == 1 => WorkerClass::Sync,
+                "sync" | "gunicorn.workers.sync.SyncWorker" => WorkerClass::Gthread,
+                "gthread" | "gunicorn.workers.gthread.ThreadWorker" => WorkerClass::Gthread,
+                _ => return Err(self.unknown_class()),
+            },
+            _ => return Err(self.unknown_class()),
+        };
+        Ok((
+            class,
+            if class == WorkerClass::Sync {
+                1
+            } else {
+                threads
+            },
+        ))
+    }
+
+    fn unknown_class(&self) -> Failure {
+        let value = self.0.value("worker_class");
+        self.0
+            .complain(
+                "worker_class",
+                format_args!("{value} is not a worker class of this version"),
+            )
+            .mend("give sync or gthread")
+    }
+
+    fn bind(&self) -> Result<Vec<Address>, Failure> {
+        let addresses = strings(self.0.value("bind"))
+            .map(Address::parse)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|invalid| {
+                self.0
+                    .complain("bind", invalid)
+                    .mend("give HOST:PORT, [V6]:PORT, unix:PATH or fd://N")
+            })?;
+        if addresses.is_empty() {
+            return Err(self
+                .0
+                .complain("bind", "there is no address to listen on")
+                .mend("give HOST:PORT"));
+        }
+        Ok(addresses)
+    }
+
+    fn time_limits(&self) -> TimeLimits {
+        TimeLimits {
+            header: self.limit("header_timeout"),
+            body: self.limit("body_timeout"),
+            write: self.limit("write_timeout"),
+            keepalive: self.seconds("keepalive"),
+            timeout: self.limit("timeout"),
+            abort_grace: self.seconds("abort_grace"),
+            graceful: self.seconds("graceful_timeout"),
+        }
+    }
+
+    fn bounds(&self) -> Result<Bounds, Failure> {
+        let connections = self.size("worker_connections");
+        if connections == 0 {
+            let complaint = self
+                .0
+                .complain("worker_connections", "0 would serve nobody");
+            return Err(complaint.mend("give 1 or more"));
+        }
+        Ok(Bounds {
+            connections,
+            request_body: self.size("request_body_buffer"),
+            request_bodies: self.size("request_body_memory"),
+            response: self.size("response_buffer"),
+        })
+    }
+
+    fn rules(&self) -> Result<Rules, Failure> {
+        let limits = Limits::new(
+            self.size("limit_request_line"),
+            self.size("limit_request_fields"),
+            self.size("limit_request_field_size"),
+        );
+        let leniency = Leniency {
+            obsolete_folding: self.truth("permit_obsolete_folding"),
+            strip_header_spaces: self.truth("strip_header_spaces"),
+            any_method: self.truth("permit_unconventional_http_method"),
+            any_version: self.truth("permit_unconventional_http_version"),
+            casefold_method: self.truth("casefold_http_method"),
+            missing_host: self.truth("permit_missing_host"),
+        };
+        Ok(Rules {
+            limits,
+            leniency,
+            trust: self.trust()?,
+        })
+    }
+
+    fn trust(&self) -> Result<Trust, Failure> {
+        let secure_scheme_fields = match self.0.value("secure_scheme_headers") {
+            Value::Dict(items) => items
+                .iter()
+                .filter_map(|(name, value)| match value {
+                    Value::Str(value) => Some((name.clone(), value.clone().into_bytes())),
+                    _ => None,
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        Ok(Trust {
+            forwarded: self.networks("forwarded_allow_ips")?,
+            secure_scheme_fields,
+            forwarder_fields: strings(self.0.value("forwarder_headers"))
+                .map(str::to_owned)
+                .collect(),
+            header_map: match self.text("header_map") {
+                Some("refuse") => HeaderMap::Refuse,
+                Some("dangerous") => HeaderMap::Dangerous,
+                _ => HeaderMap::Drop,
+            },
+            proxy_protocol: match self.text("proxy_protocol") {
+                Some("v1") => ProxyProtocol::V1,
+                Some("v2") => ProxyProtocol::V2,
+                Some("auto") => ProxyProtocol::Auto,
+                _ => ProxyProtocol::Off,
+            },
+            proxy: self.networks("proxy_allow_ips")?,
+        })
+    }
+
+    fn networks(&self, name: &str) -> Result<AllowList, Failure> {
+        AllowList::parse(strings(self.0.value(name)))
+            .map_err(|invalid| self.0.complain(name, invalid))
+    }
+
+    fn logging(&self) -> Result<Logging, Failure> {
+        Ok(Logging {
+            errorlog: self
+                .text("errorlog")
+                .filter(|path| *path != "-")
+                .map(PathBuf::from),
+            accesslog: self.text("accesslog").map(|path| match path {
+                "-" => AccessSink::Stdout,
+                path => AccessSink::File(path.into()),
+            }),
+            access_format: self
+                .text("access_log_format")
+                .unwrap_or_default()
+                .to_owned(),
+            level: self.level()?,
+            capture_output: self.truth("capture_output"),
+        })
+    }
+
+    /// gunicorn's levels; `critical` is above `error`, and both are errors here.
+    fn level(&self) -> Result<log::LevelFilter, Failure> {
+        let name = self.text("loglevel").unwrap_or("info");
+        match name.to_ascii_lowercase().as_str() {
+            "trace" => Ok(log::LevelFilter::Trace),
+            "debug" | "notset" => Ok(log::LevelFilter::Debug),
+            "info" => Ok(log::LevelFilter::Info),
+            "warning" | "warn" => Ok(log::LevelFilter::Warn),
+            "error" | "critical" | "fatal" => Ok(log::LevelFilter::Error),
+            _ => Err(self
+                .0
+                .complain("loglevel", format_args!("'{name}' is not a level"))
+                .mend("give debug, info, warning, error or critical")),
+        }
+    }
+
+    fn env(&self) -> Result<Vec<(String, String)>, Failure> {
+        strings(self.0.value("raw_env"))
+            .filter(|item| !item.is_empty())
+            .map(|item| match item.split_once('=') {
+                Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+                _ => Err(self
+                    .0
+                    .complain("raw_env", format_args!("'{item}' is not NAME=VALUE"))
+                    .mend("give NAME=VALUE")),
+            })
+            .collect()
+    }
+
+    fn proc_name(&self) -> String {
+        let name = self
+            .text("proc_name")
+            .or_else(|| self.text("default_proc_name"));
+        name.unwrap_or("tricorn").to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layers::{Layer, Source};
+    use super::*;
+
+    fn config(values: &[(&str, Value)]) -> Result<Config, String> {
+        let values = values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        let layer = Layer {
+            source: Source::CommandLine,
+            values,
+        };
+        Settings::resolve(&[layer], |_| None)
+            .and_then(Config::from_settings)
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_defaults_make_a_configuration() {
+        let config = config(&[]).unwrap();
+        assert_eq!(
+            config.bind,
+            [Address::Tcp {
+                host: "127.0.0.1".into(),
+                port: 8000
+            }]
+        );
+        assert_eq!(
+            (config.workers, config.worker_class, config.threads),
+            (1, WorkerClass::Sync, 1)
+        );
+        assert_eq!(config.time.timeout, Some(Duration::from_secs(30)));
+        assert_eq!(config.rules.limits, Limits::default());
+        assert_eq!(config.logging.level, log::LevelFilter::Info);
+        assert!(config.logging.errorlog.is_none() && config.logging.accesslog.is_none());
+        assert!(config.sendfile && !config.daemon);
+    }
+
+    #[test]
+    fn threads_make_gthread_of_sync() {
+        let config = config(&[("threads", 4.into())]).unwrap();
+        assert_eq!(
+            (config.worker_class, config.threads),
+            (WorkerClass::Gthread, 4)
+        );
+    }
+
+    #[test]
+    fn meanings_are_checked_too() {
+        for (name, value, word) in [
+            ("worker_class", "gevent", "sync or gthread"),
+            ("loglevel", "loud", "'loud' is not a level"),
+            ("raw_env", "NAME", "NAME=VALUE"),
+            ("bind", "a:b", "'b' is not a port"),
+            ("worker_connections", "0", "1 or more"),
+        ] {
+            let refused = config(&[(name, value.into())]).unwrap_err();
+            assert!(
+                refused.contains(word) && refused.contains("command line"),
+                "{refused}"
+            );
+        }
+        assert!(
+            config(&[("bind", Value::List(vec![]))])
+                .unwrap_err()
+                .contains("no address")
+        );
+    }
+
+    #[test]
+    fn a_time_limit_of_zero_is_none() {
+        let config =
+            config(&[("timeout", 0.into()), ("header_timeout", Value::Float(0.5))]).unwrap();
+        assert_eq!(config.time.timeout, None);
+        assert_eq!(config.time.header, Some(Duration::from_millis(500)));
+    }
+}

@@ -1,0 +1,211 @@
+//! The declaration of a setting: everything about it that is not its value.
+
+use super::value::Value;
+
+/// One setting. Flags, file names, validation, help and reference are derived from it.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in the config file and on `cfg`.
+    pub name: &'static str,
+    /// Its flags on the command line, short before long; empty if it has none.
+    pub flags: &'static [&'static str],
+    /// What values it takes.
+    pub kind: Kind,
+    /// Its value where nobody gives one.
+    pub default: Default,
+    /// Under which heading it stands.
+    pub section: Section,
+    /// What the flag's value is called in the help; empty for the kind's own word.
+    pub metavar: &'static str,
+    /// One line for `--help`, in the imperative or as a noun, without a full stop.
+    pub help: &'static str,
+    /// How far the setting reaches in this version.
+    pub reach: Reach,
+}
+
+/// What values a setting takes. The rules are gunicorn's, so that its files load as they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text, or nothing.
+    Text,
+    /// True or false; also the words, from a flag or a variable.
+    Bool,
+    /// A flag that turns something off that is on otherwise.
+    Off,
+    /// A whole number, 0 or more.
+    Count,
+    /// A number of seconds, 0 or more; a fraction is taken.
+    Seconds,
+    /// A file mode: a number, or text that is octal when it begins with 0.
+    Mode,
+    /// A list of texts; one text is a list of one.
+    List,
+    /// A list of files that exist, or of patterns.
+    Files,
+    /// Texts separated by commas, or a list of texts.
+    CommaList,
+    /// Addresses and networks separated by commas, or `*`.
+    Networks,
+    /// Text to text.
+    Dict,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// One of these words; true and false also stand for the last and the first.
+    Switch(&'static [&'static str]),
+    /// A class: by alias, by dotted name, or the object itself.
+    Class,
+    /// A directory that exists.
+    Directory,
+    /// A user, by name or number.
+    User,
+    /// A group, by name or number.
+    Group,
+}
+
+/// A default, which may depend on the environment.
+#[derive(Debug, Clone, Copy)]
+pub enum Default {
+    /// `None`
+    None,
+    /// A truth value.
+    Bool(bool),
+    /// A number.
+    Int(i64),
+    /// Text.
+    Str(&'static str),
+    /// A list of texts.
+    List(&'static [&'static str]),
+    /// Pairs of texts.
+    Dict(&'static [(&'static str, &'static str)]),
+    /// The value of an environment variable, or a default without it.
+    Env(&'static str, fn(Option<&str>) -> Value),
+}
+
+/// How far a setting reaches in this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It does what it says.
+    Full,
+    /// It is accepted and does nothing; the text says why that is all right.
+    Inert(&'static str),
+    /// A value other than the default asks for what is not there, and serving without it would be
+    /// wrong: the start is refused. The text says what is missing.
+    Refused(&'static str),
+}
+
+/// The headings of the reference and of `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    /// Where the configuration comes from.
+    ConfigFile,
+    /// Listening.
+    ServerSocket,
+    /// How many workers, of which class, and how long they may take.
+    WorkerProcesses,
+    /// Bounds on what clients send.
+    Security,
+    /// What the server buffers, and its own time limits.
+    Buffers,
+    /// Aids for development.
+    Debugging,
+    /// The life of the process.
+    ServerMechanics,
+    /// What is believed of proxies, and which departures from HTTP are let through.
+    Http,
+    /// Error and access logs.
+    Logging,
+    /// Titles of processes.
+    ProcessNaming,
+    /// Encryption.
+    Tls,
+}
+
+impl Section {
+    /// The heading.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::ConfigFile => "Config File",
+            Self::ServerSocket => "Server Socket",
+            Self::WorkerProcesses => "Worker Processes",
+            Self::Security => "Security",
+            Self::Buffers => "Buffers and Time Limits",
+            Self::Debugging => "Debugging",
+            Self::ServerMechanics => "Server Mechanics",
+            Self::Http => "HTTP",
+            Self::Logging => "Logging",
+            Self::ProcessNaming => "Process Naming",
+            Self::Tls => "TLS",
+        }
+    }
+}
+
+impl Setting {
+    /// A declaration with the parts that most settings leave as they are.
+    pub(super) const fn new(
+        section: Section,
+        name: &'static str,
+        kind: Kind,
+        default: Default,
+    ) -> Self {
+        Self {
+            name,
+            flags: &[],
+            kind,
+            default,
+            section,
+            metavar: "",
+            help: "",
+            reach: Reach::Full,
+        }
+    }
+
+    pub(super) const fn flags(mut self, flags: &'static [&'static str]) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    pub(super) const fn metavar(mut self, metavar: &'static str) -> Self {
+        self.metavar = metavar;
+        self
+    }
+
+    pub(super) const fn help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
+
+    pub(super) const fn reach(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
+    }
+
+    /// The default in this environment.
+    #[must_use]
+    pub fn default_value(&self, env: impl Fn(&str) -> Option<String>) -> Value {
+        match self.default {
+            Default::None => Value::None,
+            Default::Bool(truth) => Value::Bool(truth),
+            Default::Int(number) => Value::Int(number),
+            Default::Str(text) => text.into(),
+            Default::List(items) => Value::List(items.iter().map(|&item| item.into()).collect()),
+            Default::Dict(items) => Value::Dict(
+                items
+                    .iter()
+                    .map(|&(key, value)| (key.into(), value.into()))
+                    .collect(),
+            ),
+            Default::Env(variable, default) => default(env(variable).as_deref()),
+        }
+    }
+
+    /// The variable the default depends on, if there is one.
+    #[must_use]
+    pub fn variable(&self) -> Option<&'static str> {
+        if let Default::Env(variable, _) = self.default {
+            Some(variable)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Names in a config file that are nearly a setting's.
+
+use super::declared;
+
+/// The setting whose name is nearly `name`, if `name` is no setting itself. Short names are left
+/// alone, where a difference of two letters is another word.
+#[must_use]
+pub fn nearly_a_setting(name: &str) -> Option<&'static str> {
+    if declared::find(name).is_some() || name.len() < 5 || name.starts_with('_') {
+        return None;
+    }
+    declared::all()
+        .map(|setting| {
+            (
+                strsim::damerau_levenshtein(name, setting.name),
+                setting.name,
+            )
+        })
+        .filter(|&(distance, known)| distance <= if known.len() < 8 { 1 } else { 2 })
+        .min()
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_are_noticed_and_other_words_are_not() {
+        assert_eq!(nearly_a_setting("loglever"), Some("loglevel"));
+        assert_eq!(nearly_a_setting("worker_clas"), Some("worker_class"));
+        assert_eq!(nearly_a_setting("wrokers"), Some("workers"));
+        for other in [
+            "workers",
+            "name",
+            "port",
+            "host",
+            "multiprocessing",
+            "_loglevel",
+            "django_port",
+            "worker",
+        ] {
+            let expected = (other == "worker").then_some("workers");
+            assert_eq!(nearly_a_setting(other), expected, "{other}");
+        }
+    }
+}

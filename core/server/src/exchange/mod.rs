@@ -1,0 +1,10 @@
+//! One request and its answer: what travels from the connection to the hooks, the application and
+//! the log. Plain facts; who reads the socket or runs the application is not known here.
+
+mod endpoints;
+mod record;
+mod request;
+
+pub use endpoints::{Endpoints, Local};
+pub use record::{End, Record};
+pub use request::Request;

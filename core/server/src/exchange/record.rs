@@ -1,0 +1,51 @@
+//! What became of a request.
+
+use tricorn_http::response::ResponseHead;
+
+use super::request::Request;
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The whole answer was handed to the kernel.
+    Complete,
+    /// The client went away.
+    ClientGone,
+    /// The client did not read for `write_timeout`.
+    WriteTimeout,
+    /// The application failed, or sent less than it promised, after the head was out.
+    CutShort,
+    /// The application took the socket over.
+    TakenOver,
+}
+
+impl End {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientGone => "client gone",
+            Self::WriteTimeout => "write timeout",
+            Self::CutShort => "cut short",
+            Self::TakenOver => "taken over",
+        }
+    }
+}
+
+/// A finished request, as the log and `post_request` see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// The request; where the head could not be read, what there is of it.
+    pub request: &'a Request,
+    /// The answer's head.
+    pub response: &'a ResponseHead,
+    /// Bytes of content that were sent: neither head nor framing.
+    pub sent: u64,
+    /// From the head to the end, in nanoseconds.
+    pub duration: u64,
+    /// How it ended.
+    pub end: End,
+    /// Values of the application's own environ keys that the access format asks for.
+    pub environ: &'a [(String, String)],
+}

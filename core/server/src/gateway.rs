@@ -1,0 +1,302 @@
+//! The port between the server and whoever runs the application.
+//!
+//! The server hands over transactions that are ready to run; the other side reads the body and
+//! gives the answer through them. Nothing here blocks: where the network has to be waited for, the
+//! caller gets a [`Wait`] and decides how to wait, so that it can let go of its interpreter, look
+//! at its signals or switch to another greenlet meanwhile.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tricorn_http::PeerError;
+use tricorn_http::response::ResponseHead;
+
+use crate::exchange::{End, Request};
+
+/// The application side.
+pub trait Gateway: Send + Sync {
+    /// Runs requests until `source` has no more. Called on a worker's thread, detached from any
+    /// interpreter; must not unwind.
+    fn run(&self, source: &dyn Source);
+
+    /// Runs what signals have asked for, on the worker's main thread. Says whether the worker is to
+    /// leave at once, and with which code.
+    fn check_signals(&self) -> Option<i32>;
+}
+
+/// Where requests that are ready come from, and go back to.
+pub trait Source {
+    /// The next request to run on this thread.
+    fn next(&self) -> Option<Transaction>;
+
+    /// Takes a request back: its answer is given, or it was abandoned.
+    fn done(&self, transaction: Transaction);
+}
+
+/// One request that is running.
+#[derive(Clone)]
+pub struct Transaction {
+    /// What was asked.
+    pub request: Arc<Request>,
+    /// How the body is read and the answer is given.
+    pub channel: Handle,
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection's side of a transaction. `number` is that of the request: a handle that outlives
+/// its request finds the number changed, and gets [`ChannelError::Over`].
+pub trait Channel: Send + Sync {
+    /// Moves body bytes to the end of `sink`, at most `most` of them.
+    ///
+    /// # Errors
+    /// A body that breaks the protocol or is cut short; a request that is over.
+    fn read(&self, number: u64, most: usize, sink: &mut Vec<u8>) -> Result<Read, ChannelError>;
+
+    /// Begins the answer: takes the head (leaving another in its place) and decides on the framing.
+    /// `known` is the length of the content, where all of it is at hand.
+    ///
+    /// # Errors
+    /// A request that is over.
+    fn start(
+        &self,
+        number: u64,
+        head: &mut ResponseHead,
+        known: Option<u64>,
+    ) -> Result<(), ChannelError>;
+
+    /// Takes the next piece of content. With `flush`, what the client can take is sent at once;
+    /// otherwise it may wait for what follows.
+    ///
+    /// # Errors
+    /// A client that is gone; a request that is over.
+    fn write(&self, number: u64, piece: &[u8], flush: bool) -> Result<Progress, ChannelError>;
+
+    /// Takes `length` bytes of a file from `offset` on as the next content. They are sent after
+    /// this request has been taken back.
+    ///
+    /// # Errors
+    /// A request that is over.
+    fn send_file(
+        &self,
+        number: u64,
+        file: OwnedFd,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), ChannelError>;
+
+    /// The answer is whole.
+    ///
+    /// # Errors
+    /// A request that is over.
+    fn end(&self, number: u64) -> Result<(), ChannelError>;
+
+    /// The answer cannot be finished: the connection is cut, so that the client can tell.
+    fn abort(&self, number: u64);
+
+    /// What has become of the answer so far.
+    fn facts(&self, number: u64) -> Facts;
+
+    /// A second descriptor of the socket. The server then neither reads nor writes it unless an
+    /// answer is started after all.
+    ///
+    /// # Errors
+    /// No descriptors left; a request that is over.
+    fn take_socket(&self, number: u64) -> Result<OwnedFd, ChannelError>;
+
+    /// Calls `each` with the trailers of a chunked body that has been read to its end.
+    fn trailers(&self, number: u64, each: &mut dyn FnMut(&[u8], &[u8]));
+
+    /// Values for the access log that only the application's side knows.
+    fn note_environ(&self, number: u64, values: Vec<(String, String)>);
+}
+
+/// A channel and the number of the request it is for.
+#[derive(Clone)]
+pub struct Handle {
+    channel: Arc<dyn Channel>,
+    number: u64,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({})", self.number)
+    }
+}
+
+#[allow(
+    missing_docs,
+    reason = "each forwards to the channel, where it is described"
+)]
+#[allow(clippy::missing_errors_doc, reason = "as above")]
+impl Handle {
+    #[must_use]
+    pub fn new(channel: Arc<dyn Channel>, number: u64) -> Self {
+        Self { channel, number }
+    }
+
+    pub fn read(&self, most: usize, sink: &mut Vec<u8>) -> Result<Read, ChannelError> {
+        self.channel.read(self.number, most, sink)
+    }
+
+    pub fn start(&self, head: &mut ResponseHead, known: Option<u64>) -> Result<(), ChannelError> {
+        self.channel.start(self.number, head, known)
+    }
+
+    pub fn write(&self, piece: &[u8], flush: bool) -> Result<Progress, ChannelError> {
+        self.channel.write(self.number, piece, flush)
+    }
+
+    pub fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> Result<(), ChannelError> {
+        self.channel.send_file(self.number, file, offset, length)
+    }
+
+    pub fn end(&self) -> Result<(), ChannelError> {
+        self.channel.end(self.number)
+    }
+
+    pub fn abort(&self) {
+        self.channel.abort(self.number);
+    }
+
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        self.channel.facts(self.number)
+    }
+
+    pub fn take_socket(&self) -> Result<OwnedFd, ChannelError> {
+        self.channel.take_socket(self.number)
+    }
+
+    pub fn trailers(&self, each: &mut dyn FnMut(&[u8], &[u8])) {
+        self.channel.trailers(self.number, each);
+    }
+
+    pub fn note_environ(&self, values: Vec<(String, String)>) {
+        self.channel.note_environ(self.number, values);
+    }
+}
+
+/// What a read gave.
+#[derive(Debug)]
+pub enum Read {
+    /// So many bytes, at least one.
+    Bytes(usize),
+    /// The body is complete.
+    End,
+    /// Nothing yet.
+    Wait(Wait),
+}
+
+/// What became of a piece of content.
+#[derive(Debug)]
+pub enum Progress {
+    /// It was taken, and more can be.
+    Taken,
+    /// It was taken, and before any more the client must read.
+    Wait(Wait),
+}
+
+/// What has become of an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The head has left the application's hands.
+    pub started: bool,
+    /// Bytes of content taken.
+    pub sent: u64,
+    /// The framing is chunked.
+    pub chunked: bool,
+    /// The connection ends with this answer.
+    pub close: bool,
+    /// How the answer ended, once it has.
+    pub end: Option<End>,
+    /// What was wrong with the body, once the application has met it.
+    pub body_error: Option<PeerError>,
+    /// The application has taken the socket.
+    pub taken_over: bool,
+}
+
+/// Why a transaction cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The request's body is not what its head promised.
+    #[error("{0}")]
+    Body(#[from] PeerError),
+    /// The client is gone.
+    #[error("the client has closed the connection")]
+    Gone,
+    /// The client takes too long.
+    #[error("the client did not read the answer in time")]
+    TimedOut,
+    /// The answer has been given: the request is over.
+    #[error("the request is over")]
+    Over,
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// What has to be waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    /// On this descriptor. It may be closed meanwhile: waking up promises nothing.
+    pub fd: RawFd,
+    /// Until it can be written; otherwise, until it can be read.
+    pub write: bool,
+    /// But not longer than this.
+    pub deadline: Option<Instant>,
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// It is worth trying again.
+    Ready,
+    /// The deadline has passed.
+    TimedOut,
+    /// A signal arrived: look at it, then wait again.
+    Interrupted,
+}
+
+impl Wait {
+    /// Blocks the calling thread.
+    #[must_use]
+    pub fn block(&self) -> Woken {
+        let timeout = match self
+            .deadline
+            .map(|at| at.saturating_duration_since(Instant::now()))
+        {
+            None => PollTimeout::NONE,
+            Some(Duration::ZERO) => return Woken::TimedOut,
+            // Round up: waking a little early would spin through the last millisecond.
+            Some(left) => {
+                PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+            }
+        };
+        let flags = if self.write {
+            PollFlags::POLLOUT
+        } else {
+            PollFlags::POLLIN
+        };
+        // SAFETY: the descriptor may have been closed by now, or be another one of this number.
+        // poll then reports POLLNVAL or a readiness that does not concern us; both wake the caller,
+        // which asks its channel again and is told that the request is over.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
+        match poll(&mut [PollFd::new(fd, flags)], timeout) {
+            Ok(0) => Woken::TimedOut,
+            Err(Errno::EINTR) => Woken::Interrupted,
+            Ok(_) | Err(_) => Woken::Ready,
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! One configuration generation's handlers, in order, behind a mask.
+//!
+//! An event without handlers costs one load and one test. The bus knows neither Python nor
+//! plugins: it calls what it was given.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::handler::{Handler, HandlerError, Occasion, Tongue, Verdict};
+use super::order::{self, Cycle};
+use super::table::Event;
+
+/// A handler in its place, and what it has cost so far in this process.
+#[derive(Debug)]
+pub struct Slot {
+    /// The handler.
+    pub handler: Handler,
+    calls: AtomicU64,
+    errors: AtomicU64,
+    nanoseconds: AtomicU64,
+}
+
+/// What a handler has cost in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Times it was called.
+    pub calls: u64,
+    /// Times it failed.
+    pub errors: u64,
+    /// Time spent in it, in nanoseconds.
+    pub nanoseconds: u64,
+}
+
+impl Slot {
+    /// What the handler has cost in this process.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        Cost {
+            calls: self.calls.load(Ordering::Relaxed),
+            errors: self.errors.load(Ordering::Relaxed),
+            nanoseconds: self.nanoseconds.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Counts a call that was made without the bus's help.
+    pub fn count(&self, failed: bool) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.errors.fetch_add(u64::from(failed), Ordering::Relaxed);
+    }
+
+    fn call(&self, occasion: &Occasion<'_>) -> Verdict {
+        let started = Instant::now();
+        let verdict = self.handler.call.call(occasion);
+        let spent = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(spent, Ordering::Relaxed);
+        self.count(matches!(verdict, Verdict::Failed(_)));
+        verdict
+    }
+}
+
+/// Why an event's handlers did not all run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interruption {
+    /// A handler failed, and the event's rule is not to go on.
+    Failed {
+        /// The handler's name.
+        handler: String,
+        /// How.
+        error: HandlerError,
+    },
+    /// A handler asked the process to end with this code.
+    Exit(i32),
+}
+
+/// The event bus.
+#[derive(Debug, Default)]
+pub struct Bus {
+    mask: u64,
+    chains: Vec<Vec<Slot>>,
+}
+
+impl Bus {
+    /// Puts handlers in order. Handlers of one source are given in the order they were written.
+    ///
+    /// # Errors
+    /// `before` and `after` that go round in a circle.
+    pub fn compile(handlers: Vec<(Event, Handler)>) -> Result<Self, Cycle> {
+        let mut by_event: Vec<Vec<Handler>> = Event::ALL.iter().map(|_| Vec::new()).collect();
+        let mut mask = 0;
+        for (event, handler) in handlers {
+            mask |= event.bit();
+            by_event[event as usize].push(handler);
+        }
+        let chains = Event::ALL
+            .iter()
+            .zip(by_event)
+            .map(|(event, handlers)| {
+                let sorted = order::sort(event.name(), event.declaration().down, handlers)?;
+                Ok(sorted.into_iter().map(Slot::from).collect())
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { mask, chains })
+    }
+
+    /// Whether anybody listens to an event.
+    #[inline]
+    #[must_use]
+    pub fn is_heard(&self, event: Event) -> bool {
+        self.mask & event.bit() != 0
+    }
+
+    /// The handlers of an event, in order.
+    #[must_use]
+    pub fn chain(&self, event: Event) -> &[Slot] {
+        self.chains.get(event as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many native handlers lead an event's chain: they can run without an interpreter.
+    #[must_use]
+    pub fn leading_native(&self, event: Event) -> usize {
+        self.chain(event)
+            .iter()
+            .take_while(|slot| slot.handler.tongue == Tongue::Native)
+            .count()
+    }
+
+    /// Calls an event's handlers in order. Failures are logged with the handler's name.
+    ///
+    /// # Errors
+    /// The failure, where the event's rule is not to go on after one, or the code of an exit.
+    #[inline]
+    pub fn fire(&self, event: Event, occasion: &Occasion<'_>) -> Result<(), Interruption> {
+        if self.mask & event.bit() == 0 {
+            return Ok(());
+        }
+        run(event, self.chain(event), occasion)
+    }
+
+    /// Calls the native handlers that lead an event's chain.
+    ///
+    /// # Errors
+    /// As `fire`.
+    #[inline]
+    pub fn fire_leading(&self, event: Event, occasion: &Occasion<'_>) -> Result<(), Interruption> {
+        if self.mask & event.bit() == 0 {
+            return Ok(());
+        }
+        run(
+            event,
+            &self.chain(event)[..self.leading_native(event)],
+            occasion,
+        )
+    }
+
+    /// The effective order of every event, as `tricorn hooks list` prints it.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        for &event in Event::ALL {
+            let declaration = event.declaration();
+            let _ = writeln!(text, "{} ({})", event.name(), declaration.fires);
+            for (place, slot) in self.chain(event).iter().enumerate() {
+                let handler = &slot.handler;
+                let tongue = handler.tongue.name();
+                let _ = writeln!(
+                    text,
+                    "  {}. {tongue:6} {}  [{}] {}",
+                    place + 1,
+                    handler.name,
+                    handler.source,
+                    reason(handler)
+                );
+            }
+            if self.chain(event).is_empty() {
+                let _ = writeln!(text, "  no handler");
+            }
+        }
+        text
+    }
+}
+
+impl From<Handler> for Slot {
+    fn from(handler: Handler) -> Self {
+        Self {
+            handler,
+            calls: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            nanoseconds: AtomicU64::new(0),
+        }
+    }
+}
+
+#[cold]
+fn run(event: Event, chain: &[Slot], occasion: &Occasion<'_>) -> Result<(), Interruption> {
+    let mut exit = None;
+    for slot in chain {
+        match slot.call(occasion) {
+            Verdict::Continue => {}
+            Verdict::Exit(code) => exit = exit.or(Some(code)),
+            Verdict::Failed(error) => {
+                complain(event, &slot.handler, &error);
+                if !event.declaration().on_failure.goes_on() {
+                    return Err(Interruption::Failed {
+                        handler: slot.handler.name.clone(),
+                        error,
+                    });
+                }
+            }
+        }
+    }
+    exit.map_or(Ok(()), |code| Err(Interruption::Exit(code)))
+}
+
+/// Logs a handler's failure: what, where it comes from, and its traceback.
+pub fn complain(event: Event, handler: &Handler, error: &HandlerError) {
+    let consequence = event.declaration().on_failure.describe();
+    let trace = error
+        .trace
+        .as_deref()
+        .map(|trace| format!("\n{}", trace.trim_end()))
+        .unwrap_or_default();
+    log::error!(
+        "{} handler {} (from {}) failed: {} ({consequence}){trace}",
+        event.name(),
+        handler.name,
+        handler.source,
+        error.summary
+    );
+}
+
+/// Why a handler stands where it does.
+fn reason(handler: &Handler) -> String {
+    let mut reasons = Vec::new();
+    if handler.priority != 0 {
+        reasons.push(format!("priority {}", handler.priority));
+    }
+    if !handler.before.is_empty() {
+        reasons.push(format!("before {}", handler.before.join(", ")));
+    }
+    if !handler.after.is_empty() {
+        reasons.push(format!("after {}", handler.after.join(", ")));
+    }
+    if reasons.is_empty() {
+        "in the order of sources".to_owned()
+    } else {
+        reasons.join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::Any;
+    use std::sync::{Arc, Mutex};
+
+    use super::super::handler::{Call, Source};
+    use super::*;
+
+    struct Noting {
+        name: &'static str,
+        verdict: Verdict,
+        notes: Arc<Mutex<Vec<&'static str>>>,
+    }
+
+    impl Call for Noting {
+        fn call(&self, _: &Occasion<'_>) -> Verdict {
+            self.notes.lock().unwrap().push(self.name);
+            self.verdict.clone()
+        }
+        fn as_any(&self) -> &dyn Any {
+            self
+        }
+    }
+
+    fn failure() -> Verdict {
+        Verdict::Failed(HandlerError {
+            summary: "boom".into(),
+            trace: None,
+        })
+    }
+
+    fn fire(
+        event: Event,
+        verdicts: &[(&'static str, Verdict)],
+    ) -> (Vec<&'static str>, Result<(), Interruption>) {
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        let handlers = verdicts
+            .iter()
+            .map(|(name, verdict)| {
+                let call = Noting {
+                    name,
+                    verdict: verdict.clone(),
+                    notes: Arc::clone(&notes),
+                };
+                let handler = Handler {
+                    name: (*name).to_owned(),
+                    source: Source::CommandLine,
+                    tongue: Tongue::Native,
+                    priority: 0,
+                    before: vec![],
+                    after: vec![],
+                    call: Arc::new(call),
+                };
+                (event, handler)
+            })
+            .collect();
+        let bus = Bus::compile(handlers).unwrap();
+        let result = bus.fire(event, &Occasion::Itself);
+        let notes = notes.lock().unwrap().clone();
+        (notes, result)
+    }
+
+    #[test]
+    fn an_event_nobody_listens_to_does_nothing() {
+        let bus = Bus::compile(vec![]).unwrap();
+        assert!(!bus.is_heard(Event::PreRequest));
+        assert_eq!(bus.fire(Event::PreRequest, &Occasion::Itself), Ok(()));
+        assert!(Bus::default().chain(Event::OnExit).is_empty());
+    }
+
+    #[test]
+    fn a_failure_that_is_only_logged_does_not_stop_the_others() {
+        let (notes, result) = fire(
+            Event::ChildExit,
+            &[("a", failure()), ("b", Verdict::Continue)],
+        );
+        assert_eq!((notes, result), (vec!["a", "b"], Ok(())));
+    }
+
+    #[test]
+    fn a_failure_with_a_consequence_stops_the_others() {
+        let (notes, result) = fire(
+            Event::PostFork,
+            &[("a", failure()), ("b", Verdict::Continue)],
+        );
+        assert_eq!(notes, ["a"]);
+        assert!(matches!(result, Err(Interruption::Failed { handler, .. }) if handler == "a"));
+    }
+
+    #[test]
+    fn an_exit_is_reported_after_all_have_run() {
+        let (notes, result) = fire(
+            Event::OnStarting,
+            &[("a", Verdict::Exit(7)), ("b", Verdict::Continue)],
+        );
+        assert_eq!(
+            (notes, result),
+            (vec!["a", "b"], Err(Interruption::Exit(7)))
+        );
+    }
+
+    #[test]
+    fn the_description_names_every_event_and_every_handler() {
+        let handler = Handler {
+            name: "m:f".into(),
+            source: Source::Config("conf.py".into()),
+            tongue: Tongue::Script,
+            priority: -5,
+            before: vec![],
+            after: vec!["auth".into()],
+            call: Arc::new(Noting {
+                name: "f",
+                verdict: Verdict::Continue,
+                notes: Arc::default(),
+            }),
+        };
+        let text = Bus::compile(vec![(Event::PreRequest, handler)])
+            .unwrap()
+            .describe();
+        for event in Event::ALL {
+            assert!(
+                text.lines().any(|line| line.starts_with(event.name())),
+                "{}",
+                event.name()
+            );
+        }
+        assert!(
+            text.contains("1. python m:f  [conf.py] priority -5; after auth"),
+            "{text}"
+        );
+    }
+}

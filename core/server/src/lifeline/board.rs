@@ -1,0 +1,225 @@
+//! The shared memory: one cell for each worker id.
+
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+
+/// The most workers that can live at once: ids run from 1 to this.
+pub const WORKERS_AT_MOST: usize = 4096;
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Phase {
+    /// Between fork and readiness.
+    Booting = 0,
+    /// Serving.
+    Serving = 1,
+    /// No longer accepting.
+    Draining = 2,
+}
+
+/// What one worker tells the arbiter, a cache line of its own.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub struct Cell {
+    /// The last sign of life, in nanoseconds of the monotonic clock.
+    beat: AtomicU64,
+    /// When the oldest request that is running began; 0 when none is.
+    oldest: AtomicU64,
+    /// Requests taken up.
+    requests: AtomicU64,
+    /// Open connections.
+    connections: AtomicU32,
+    phase: AtomicU32,
+}
+
+impl Cell {
+    /// Begins anew for the next worker of this id.
+    pub fn reset(&self, now: u64) {
+        self.beat.store(now, Ordering::Relaxed);
+        self.oldest.store(0, Ordering::Relaxed);
+        self.requests.store(0, Ordering::Relaxed);
+        self.connections.store(0, Ordering::Relaxed);
+        self.phase.store(Phase::Booting as u32, Ordering::Relaxed);
+    }
+
+    /// A sign of life.
+    pub fn beat(&self, now: u64) {
+        self.beat.store(now, Ordering::Relaxed);
+    }
+
+    /// The time at which the oldest running request began; 0 for none.
+    pub fn set_oldest(&self, began: u64) {
+        self.oldest.store(began, Ordering::Relaxed);
+    }
+
+    /// Counts a request that is taken up.
+    pub fn count_request(&self) {
+        // One process writes; a load and a store cost less than an atomic addition.
+        let taken = self.requests.load(Ordering::Relaxed);
+        self.requests.store(taken + 1, Ordering::Relaxed);
+    }
+
+    /// Sets the number of open connections.
+    pub fn set_connections(&self, open: usize) {
+        self.connections
+            .store(u32::try_from(open).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// Sets what the worker is doing.
+    pub fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as u32, Ordering::Relaxed);
+    }
+
+    /// How long there has been no sign of life, in nanoseconds. While a request runs, its age is
+    /// what counts: a loop that goes round beside a stuck request proves nothing.
+    #[must_use]
+    pub fn silence(&self, now: u64) -> u64 {
+        let oldest = self.oldest.load(Ordering::Relaxed);
+        let last = if oldest > 0 {
+            oldest
+        } else {
+            self.beat.load(Ordering::Relaxed)
+        };
+        now.saturating_sub(last)
+    }
+
+    /// Requests taken up so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Open connections.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// What the worker is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Booting,
+            1 => Phase::Serving,
+            _ => Phase::Draining,
+        }
+    }
+}
+
+/// The cells of all workers. Mapped once by the arbiter, shared by all its children, never unmapped.
+#[derive(Debug, Clone, Copy)]
+pub struct Board {
+    cells: &'static [Cell],
+    shared: &'static Shared,
+}
+
+/// What all workers of an arbiter see.
+#[derive(Debug)]
+#[repr(C, align(128))]
+struct Shared {
+    /// Workers that are serving, as far as the arbiter knows.
+    workers: AtomicU32,
+}
+
+impl Board {
+    /// Maps a board.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn new() -> nix::Result<Self> {
+        let header = size_of::<Shared>();
+        let length = header + WORKERS_AT_MOST * size_of::<Cell>();
+        let length = NonZeroUsize::new(length).ok_or(nix::errno::Errno::EINVAL)?;
+        // SAFETY: a fresh anonymous mapping aliases nothing.
+        let memory: NonNull<std::ffi::c_void> = unsafe {
+            mmap_anonymous(
+                None,
+                length,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                MapFlags::MAP_SHARED,
+            )
+        }?;
+        let base = memory.cast::<u8>();
+        // SAFETY: the mapping is page-aligned, long enough for the header and the cells that
+        // follow it at a multiple of their alignment, zeroed, which is a valid value of both, and
+        // never unmapped. All access goes through atomics.
+        unsafe {
+            let shared = base.cast::<Shared>().as_ref();
+            let cells = base.add(header).cast::<Cell>();
+            let cells = std::slice::from_raw_parts(cells.as_ptr(), WORKERS_AT_MOST);
+            Ok(Self { cells, shared })
+        }
+    }
+
+    /// The cell of the worker of this id, from 1.
+    ///
+    /// # Panics
+    /// An id outside 1 to [`WORKERS_AT_MOST`], which no arbiter gives.
+    #[must_use]
+    pub fn cell(&self, id: usize) -> &'static Cell {
+        &self.cells[id - 1]
+    }
+
+    /// Sets the number of workers that are to serve.
+    pub fn set_workers(&self, workers: usize) {
+        self.shared.workers.store(
+            u32::try_from(workers).unwrap_or(u32::MAX),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// The number of workers that are to serve. A lone worker need not share connections.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.shared.workers.load(Ordering::Relaxed) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_the_age_of_a_running_request_else_of_the_last_beat() {
+        let board = Board::new().unwrap();
+        let cell = board.cell(WORKERS_AT_MOST);
+        cell.reset(1_000);
+        assert_eq!(cell.silence(1_500), 500);
+        cell.set_oldest(1_100);
+        cell.beat(1_500);
+        assert_eq!(
+            cell.silence(1_500),
+            400,
+            "a beat beside a running request proves nothing"
+        );
+        cell.set_oldest(0);
+        assert_eq!(cell.silence(1_600), 100);
+        assert_eq!(cell.phase(), Phase::Booting);
+    }
+
+    #[test]
+    fn what_a_child_writes_the_parent_reads() {
+        let board = Board::new().unwrap();
+        // SAFETY: the child only stores to shared memory and leaves without running destructors.
+        match unsafe { nix::unistd::fork() }.unwrap() {
+            nix::unistd::ForkResult::Child => {
+                board.cell(3).count_request();
+                board.cell(3).set_phase(Phase::Serving);
+                // SAFETY: ends the child at once.
+                unsafe { libc::_exit(0) }
+            }
+            nix::unistd::ForkResult::Parent { child } => {
+                nix::sys::wait::waitpid(child, None).unwrap();
+            }
+        }
+        assert_eq!(
+            (board.cell(3).requests(), board.cell(3).phase()),
+            (1, Phase::Serving)
+        );
+        assert_eq!(board.cell(2).requests(), 0);
+    }
+}

@@ -1,0 +1,302 @@
+//! Making listening sockets, or adopting those that somebody else has made.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, bind as bind_socket,
+    getsockname, getsockopt, listen, setsockopt, socket, sockopt,
+};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, Uid, chown};
+
+use super::listener::Listener;
+use crate::config::Address;
+use crate::error::{Blame, Failure};
+use crate::exchange::Local;
+
+/// How sockets are made.
+#[derive(Debug, Clone)]
+pub struct BindOptions {
+    /// Connections that may wait.
+    pub backlog: i32,
+    /// Mode bits that unix sockets lack.
+    pub umask: u32,
+    /// Whom unix sockets belong to.
+    pub owner: (Option<u32>, Option<u32>),
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// One line that names the address and says why it cannot be listened on.
+pub fn bind(address: &Address, options: &BindOptions) -> Result<Listener, Failure> {
+    match address {
+        Address::Tcp { host, port } => tcp(address, host, *port, options),
+        Address::Unix(path) => unix(address, path, options),
+        Address::Fd(fd) => adopt(address, *fd, options),
+    }
+}
+
+fn failure(address: &Address, error: &io::Error) -> Failure {
+    let failure = Failure::new(
+        Blame::Environment,
+        format!("cannot listen on {address}: {}", reason(error)),
+    );
+    match error.raw_os_error() {
+        Some(libc::EADDRINUSE) => {
+            failure.mend("stop the process that holds it, or give another --bind")
+        }
+        Some(libc::EACCES) => failure.mend("give a port above 1023, or a path this user may write"),
+        Some(libc::EADDRNOTAVAIL) => failure.mend("give an address of this machine"),
+        _ => failure.mend("give another --bind"),
+    }
+}
+
+/// The error without its number.
+fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EADDRINUSE) => "the address is in use".to_owned(),
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
+        None => error.to_string(),
+    }
+}
+
+fn tcp(
+    address: &Address,
+    host: &str,
+    port: u16,
+    options: &BindOptions,
+) -> Result<Listener, Failure> {
+    let resolved = (host, port)
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut found| found.next());
+    let Some(target) = resolved else {
+        let what = format!("cannot listen on {address}: the host '{host}' is not known");
+        return Err(Failure::operator(what).mend("give an address of this machine"));
+    };
+    let listening = || -> io::Result<OwnedFd> {
+        let family = if target.is_ipv4() {
+            AddressFamily::Inet
+        } else {
+            AddressFamily::Inet6
+        };
+        let socket = new_socket(family)?;
+        setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+        // Accepted sockets inherit it: small answers leave at once.
+        setsockopt(&socket, sockopt::TcpNoDelay, &true)?;
+        bind_socket(socket.as_raw_fd(), &SockaddrStorage::from(target))?;
+        listen(&socket, backlog(options))?;
+        Ok(socket)
+    };
+    let socket = listening().map_err(|error| failure(address, &error))?;
+    let local = local_of(socket.as_fd()).map_err(|error| failure(address, &error))?;
+    Ok(Listener::new(socket, address.clone(), local))
+}
+
+fn unix(address: &Address, path: &Path, options: &BindOptions) -> Result<Listener, Failure> {
+    clear_the_way(address, path)?;
+    let listening = || -> io::Result<OwnedFd> {
+        let socket = new_socket(AddressFamily::Unix)?;
+        let before = umask(Mode::from_bits_truncate(options.umask));
+        let bound = bind_socket(socket.as_raw_fd(), &UnixAddr::new(path)?);
+        umask(before);
+        bound?;
+        let (user, group) = options.owner;
+        if user.is_some() || group.is_some() {
+            chown(path, user.map(Uid::from_raw), group.map(Gid::from_raw))?;
+        }
+        listen(&socket, backlog(options))?;
+        Ok(socket)
+    };
+    let socket = listening().map_err(|error| failure(address, &error))?;
+    let local = Local::Unix(path.display().to_string());
+    Ok(Listener::new(socket, address.clone(), local).owns_file(path.to_owned()))
+}
+
+/// Removes a socket file that nobody listens on any more.
+fn clear_the_way(address: &Address, path: &Path) -> Result<(), Failure> {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if !metadata.file_type().is_socket() {
+        let what = format!("cannot listen on {address}: the file is there and is not a socket");
+        return Err(Failure::operator(what).mend("remove it, or give another --bind"));
+    }
+    if UnixStream::connect(path).is_ok() {
+        return Err(failure(
+            address,
+            &io::Error::from_raw_os_error(libc::EADDRINUSE),
+        ));
+    }
+    std::fs::remove_file(path).map_err(|error| failure(address, &error))
+}
+
+fn adopt(address: &Address, fd: RawFd, options: &BindOptions) -> Result<Listener, Failure> {
+    let refused = |what: &str| {
+        Failure::operator(format!("cannot listen on {address}: {what}"))
+            .mend("pass the descriptor of a stream socket to this process")
+    };
+    if fd < 3 {
+        return Err(refused("0, 1 and 2 are standard input, output and error"));
+    }
+    // SAFETY: only asks about the descriptor; a closed one gives an error.
+    let probe = unsafe { BorrowedFd::borrow_raw(fd) };
+    match getsockopt(&probe, sockopt::SockType) {
+        Ok(SockType::Stream) => {}
+        Ok(_) => return Err(refused("it is not a stream socket")),
+        Err(_) => return Err(refused("it is not an open socket")),
+    }
+    // SAFETY: whoever passed the number passed the descriptor with it, for this server to use.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let prepare = || -> io::Result<Local> {
+        if !getsockopt(&socket, sockopt::AcceptConn)? {
+            listen(&socket, backlog(options))?;
+        }
+        set_nonblocking(&socket)?;
+        local_of(socket.as_fd())
+    };
+    let local = prepare().map_err(|error| failure(address, &error))?;
+    Ok(Listener::new(socket, address.clone(), local))
+}
+
+fn new_socket(family: AddressFamily) -> nix::Result<OwnedFd> {
+    socket(
+        family,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        None,
+    )
+}
+
+fn set_nonblocking(socket: &OwnedFd) -> nix::Result<()> {
+    use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+    let flags = OFlag::from_bits_retain(fcntl(socket, FcntlArg::F_GETFL)?);
+    fcntl(socket, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    fcntl(socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map(drop)
+}
+
+fn backlog(options: &BindOptions) -> Backlog {
+    Backlog::new(options.backlog).unwrap_or(Backlog::MAXCONN)
+}
+
+fn local_of(socket: BorrowedFd<'_>) -> io::Result<Local> {
+    let name: SockaddrStorage = getsockname(socket.as_raw_fd())?;
+    if let Some(v4) = name.as_sockaddr_in() {
+        return Ok(Local::Tcp(SocketAddr::V4((*v4).into())));
+    }
+    if let Some(v6) = name.as_sockaddr_in6() {
+        return Ok(Local::Tcp(SocketAddr::V6((*v6).into())));
+    }
+    let path = name.as_unix_addr().and_then(UnixAddr::path);
+    Ok(Local::Unix(path.map_or_else(String::new, |path| {
+        path.display().to_string()
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpStream;
+    use std::os::fd::IntoRawFd;
+
+    use super::*;
+
+    fn options() -> BindOptions {
+        BindOptions {
+            backlog: 16,
+            umask: 0o077,
+            owner: (None, None),
+        }
+    }
+
+    fn bound(text: &str) -> Result<Listener, Failure> {
+        bind(&Address::parse(text).unwrap(), &options())
+    }
+
+    #[test]
+    fn tcp_listens_on_a_free_port_and_accepts() {
+        let listener = bound("127.0.0.1:0").unwrap();
+        let Local::Tcp(address) = *listener.local else {
+            panic!("not TCP")
+        };
+        assert!(listener.accept().unwrap().is_none());
+        let mut client = TcpStream::connect(address).unwrap();
+        let accepted = listener.accept().unwrap().unwrap();
+        assert_eq!(accepted.peer, Some(client.local_addr().unwrap()));
+        client.write_all(b"x").unwrap();
+    }
+
+    #[test]
+    fn a_port_in_use_is_one_clear_line() {
+        let first = bound("127.0.0.1:0").unwrap();
+        let Local::Tcp(address) = *first.local else {
+            panic!("not TCP")
+        };
+        let line = bound(&address.to_string()).unwrap_err().to_string();
+        assert_eq!(
+            line,
+            format!(
+                "cannot listen on {address}: the address is in use; \
+                 stop the process that holds it, or give another --bind"
+            )
+        );
+    }
+
+    #[test]
+    fn a_unix_socket_replaces_a_stale_file_but_no_live_one_and_no_other_file() {
+        let directory = std::env::temp_dir().join(format!("tricorn-bind-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("s");
+        let text = format!("unix:{}", path.display());
+        let listener = bound(&text).unwrap();
+        assert!(bound(&text).unwrap_err().to_string().contains("in use"));
+        drop(listener);
+        let listener = bound(&text).expect("a stale file is replaced");
+        let _client = UnixStream::connect(&path).unwrap();
+        assert_eq!(listener.accept().unwrap().unwrap().peer, None);
+        listener.remove_file();
+        assert!(!path.exists());
+        std::fs::write(&path, "text").unwrap();
+        assert!(
+            bound(&text)
+                .unwrap_err()
+                .to_string()
+                .contains("not a socket")
+        );
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_descriptor_is_adopted_if_it_is_a_stream_socket() {
+        let made = bound("127.0.0.1:0").unwrap();
+        let local = made.local.clone();
+        let fd = made.as_fd().try_clone_to_owned().unwrap().into_raw_fd();
+        assert_eq!(bound(&format!("fd://{fd}")).unwrap().local, local);
+        assert!(
+            bound("fd://1")
+                .unwrap_err()
+                .to_string()
+                .contains("standard input")
+        );
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let line = bound(&format!("fd://{}", file.as_raw_fd()))
+            .unwrap_err()
+            .to_string();
+        assert!(line.contains("not an open socket"), "{line}");
+    }
+
+    #[test]
+    fn unknown_hosts_are_named() {
+        let line = bound("no-such-host.invalid:80").unwrap_err().to_string();
+        assert!(
+            line.contains("'no-such-host.invalid' is not known"),
+            "{line}"
+        );
+    }
+}

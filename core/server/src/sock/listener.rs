@@ -1,0 +1,154 @@
+//! A listening socket.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::stream::Stream;
+use crate::config::Address;
+use crate::exchange::Local;
+
+/// A socket that connections are accepted from.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    /// The address as `bind` gives it: how a reload recognises it.
+    pub address: Address,
+    /// The address it is really bound to.
+    pub local: Arc<Local>,
+    file: Option<SocketFile>,
+}
+
+/// The file of a unix socket, and who may remove it.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+    owner: u32,
+}
+
+/// A connection, just accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its socket.
+    pub stream: Stream,
+    /// Its far end; `None` for a unix socket.
+    pub peer: Option<SocketAddr>,
+}
+
+impl Listener {
+    /// A listener over a socket that listens already.
+    pub(super) fn new(socket: OwnedFd, address: Address, local: Local) -> Self {
+        Self {
+            socket,
+            address,
+            local: Arc::new(local),
+            file: None,
+        }
+    }
+
+    /// Takes charge of the socket's file: this process removes it in the end.
+    pub(super) fn owns_file(mut self, path: PathBuf) -> Self {
+        let inode = std::fs::metadata(&path).map_or(0, |metadata| metadata.ino());
+        self.file = Some(SocketFile {
+            path,
+            inode,
+            owner: std::process::id(),
+        });
+        self
+    }
+
+    /// Accepts one connection; `None` if none is waiting.
+    ///
+    /// # Errors
+    /// Descriptors or memory are used up.
+    pub fn accept(&self) -> io::Result<Option<Accepted>> {
+        let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+        let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        // SAFETY: storage is as long as `length` says, and both live through the call.
+        let fd = unsafe {
+            libc::accept4(
+                self.socket.as_raw_fd(),
+                storage.as_mut_ptr().cast(),
+                &raw mut length,
+                libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+            )
+        };
+        if fd < 0 {
+            return match io::Error::last_os_error() {
+                error if is_passing(&error) => Ok(None),
+                error => Err(error),
+            };
+        }
+        // SAFETY: the descriptor is new, and nobody else knows it.
+        let stream = Stream::new(unsafe { OwnedFd::from_raw_fd(fd) });
+        // SAFETY: the storage was zeroed, and the kernel has written a valid address into it.
+        Ok(Some(Accepted {
+            stream,
+            peer: unsafe { peer(&storage.assume_init()) },
+        }))
+    }
+
+    /// Removes the file of a unix socket, if this process made it and it is still the same.
+    pub fn remove_file(&self) {
+        if let Some(file) = &self.file
+            && file.owner == std::process::id()
+            && std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.ino() == file.inode)
+        {
+            // Somebody else may have removed it in between, which is just as well.
+            let _ = std::fs::remove_file(&file.path);
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// accept(2) also reports errors of the connection it would have given: those are over.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::EAGAIN
+                | libc::EINTR
+                | libc::ECONNABORTED
+                | libc::ENETDOWN
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EHOSTUNREACH
+                | libc::ENETUNREACH
+                | libc::EPERM
+        )
+    )
+}
+
+/// # Safety
+/// `storage` must hold an address whose family it names.
+unsafe fn peer(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    let address: *const libc::sockaddr_storage = storage;
+    match i32::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says so.
+            let v4 = unsafe { &*address.cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: the family says so.
+            let v6 = unsafe { &*address.cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            let port = u16::from_be(v6.sin6_port);
+            Some(SocketAddrV6::new(ip, port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
+        }
+        _ => None,
+    }
+}
