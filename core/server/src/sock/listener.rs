@@ -87,10 +87,8 @@ impl Listener {
         // SAFETY: the descriptor is new, and nobody else knows it.
         let stream = Stream::new(unsafe { OwnedFd::from_raw_fd(fd) });
         // SAFETY: the storage was zeroed, and the kernel has written a valid address into it.
-        Ok(Some(Accepted {
-            stream,
-            peer: unsafe { peer(&storage.assume_init()) },
-        }))
+        let peer = unsafe { peer(&storage.assume_init()) };
+        Ok(Some(Accepted { stream, peer }))
     }
 
     /// Removes the file of a unix socket, if this process made it and it is still the same.
