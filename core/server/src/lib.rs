@@ -5,12 +5,15 @@
 //!
 //! | rank | module | owns |
 //! |---|---|---|
-//! | 0 | [`error`] | whose fault a failure is, and what follows |
+//! | 0 | [`error`], [`clock`] | whose fault a failure is, and what follows; the time |
 //! | 1 | [`config`], [`log`], [`exchange`] | settings; lines and files; one request and its answer |
 //! | 2 | [`access`], [`hooks`], [`sock`], [`lifeline`], [`gateway`] | access lines; the bus; sockets; all that crosses the fork; the port |
+//! | 4 | [`arbiter`], [`worker`] | supervision; serving |
+//! | 6 | [`run`] | the composition |
 
 pub mod access;
 pub mod arbiter;
+pub mod clock;
 pub mod config;
 pub mod error;
 pub mod exchange;
@@ -18,4 +21,6 @@ pub mod gateway;
 pub mod hooks;
 pub mod lifeline;
 pub mod log;
+pub mod run;
 pub mod sock;
+pub mod worker;

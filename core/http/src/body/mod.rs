@@ -61,12 +61,24 @@ impl BodyDecoder {
         match &mut self.0 {
             Kind::Length(0) => Ok(Decoded::End { used: 0 }),
             Kind::Length(_) if bytes.is_empty() => Ok(Decoded::Partial { used: 0 }),
-            Kind::Length(left) => {
-                let len = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
-                *left -= len as u64;
-                Ok(Decoded::Content { skip: 0, len })
-            }
+            Kind::Length(_) => Ok(Decoded::Content {
+                skip: 0,
+                len: self.skip_content(bytes.len()),
+            }),
             Kind::Chunked(chunked) => chunked.decode(bytes),
+        }
+    }
+
+    /// Takes note of up to `count` bytes that were received as content without being shown here,
+    /// which only a body of known length allows; how many of them belong to it.
+    pub fn skip_content(&mut self, count: usize) -> usize {
+        match &mut self.0 {
+            Kind::Length(left) => {
+                let taken = usize::try_from(*left).map_or(count, |left| left.min(count));
+                *left -= taken as u64;
+                taken
+            }
+            Kind::Chunked(_) => 0,
         }
     }
 

@@ -1,12 +1,23 @@
 //! Supervision: a pure state machine, and the driver that gathers its events and performs its
 //! actions.
 
+mod drive;
 mod event;
+mod gather;
+mod host;
+mod logs;
+mod perform;
+mod pidfile;
+mod signals;
 mod slot;
+mod sockets;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub use drive::{Birth, Driver, Outcome};
 pub use event::{Action, Event, Policy, Signal};
+pub use host::{Generation, Host};
+pub use logs::open_logs;
 pub use slot::{Cause, Departed, Status};
 pub use state::Arbiter;

@@ -76,7 +76,7 @@ impl Arbiter {
             Event::Ready { age } => self.take_ready(age, actions),
             Event::Silent { age } => self.abort(age, now, actions),
             Event::Exited { pid, status } => self.take_exit(pid, status, now, actions),
-            Event::Reloaded(policy) => self.take_policy(policy, actions),
+            Event::Reloaded(policy) => self.take_policy(policy),
             Event::SetWorkers(count) => self.set_wanted(count, actions),
             Event::Leave(exit) => self.begin_stop(exit, false, now, actions),
         }
@@ -217,12 +217,14 @@ impl Arbiter {
         self.resume_at = Some(now + doubled.min(LONGEST_PAUSE));
     }
 
-    fn take_policy(&mut self, policy: Policy, actions: &mut Vec<Action>) {
+    /// The new number of workers has been told by whoever loaded the configuration: before
+    /// `on_reload`, which may refuse it.
+    fn take_policy(&mut self, policy: Policy) {
         self.policy = policy;
         self.generation += 1;
         self.failures = 0;
         self.resume_at = None;
-        self.set_wanted(policy.workers, actions);
+        self.wanted = policy.workers;
     }
 
     /// gunicorn tells of every set, also of one that changes nothing.

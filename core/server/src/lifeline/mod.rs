@@ -5,7 +5,32 @@
 //! process at a time with plain atomic stores, so a KILL at any instruction leaves it readable.
 
 mod board;
+mod nudge;
 mod pipes;
 
+use std::sync::Arc;
+
 pub use board::{Board, Cell, Phase, WORKERS_AT_MOST};
+pub use nudge::Nudge;
 pub use pipes::{ArbiterEnd, Message, WorkerEnd, pair};
+
+/// A worker's side of all this.
+#[derive(Debug)]
+pub struct WorkerSide {
+    /// Its id among the living, from 1: its place on the board.
+    pub id: usize,
+    /// Where it shows signs of life.
+    pub board: Board,
+    /// Its ends of the pipes.
+    pub pipes: WorkerEnd,
+    /// How it wakes its siblings.
+    pub nudge: Arc<Nudge>,
+}
+
+impl WorkerSide {
+    /// Its cell.
+    #[must_use]
+    pub fn cell(&self) -> &'static Cell {
+        self.board.cell(self.id)
+    }
+}

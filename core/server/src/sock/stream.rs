@@ -63,6 +63,29 @@ impl Stream {
         }
     }
 
+    /// Receives up to `most` bytes behind what `buffer` holds.
+    pub fn receive_more(&self, buffer: &mut Vec<u8>, most: usize) -> Transfer {
+        debug_assert!(most > 0, "nothing looks like the end of the stream");
+        buffer.reserve(most);
+        let fd = self.0.as_raw_fd();
+        let spare = &mut buffer.spare_capacity_mut()[..most];
+        let (target, room) = (spare.as_mut_ptr().cast(), spare.len());
+        let received = retried(|| {
+            // SAFETY: the target has room for so many bytes, and nobody else sees them.
+            let count = unsafe { libc::recv(fd, target, room, libc::MSG_DONTWAIT) };
+            Errno::result(count).map(|count| count as usize)
+        });
+        match transferred(received) {
+            Transfer::Bytes(0) => Transfer::Closed,
+            Transfer::Bytes(count) => {
+                // SAFETY: the kernel has written so many bytes behind the ones there were.
+                unsafe { buffer.set_len(buffer.len() + count) };
+                Transfer::Bytes(count)
+            }
+            other => other,
+        }
+    }
+
     /// Sends the beginning of `bytes`.
     pub fn send(&self, bytes: &[u8]) -> Transfer {
         let fd = self.0.as_raw_fd();
@@ -157,8 +180,11 @@ mod tests {
         let (ours, mut theirs) = pair();
         assert_eq!(ours.receive(&mut [0; 8]), Transfer::WouldBlock);
         theirs.write_all(b"abc").unwrap();
-        let mut buffer = [0; 8];
-        assert_eq!(ours.receive(&mut buffer), Transfer::Bytes(3));
+        let mut buffer = b">".to_vec();
+        assert_eq!(ours.receive_more(&mut buffer, 2), Transfer::Bytes(2));
+        assert_eq!(ours.receive_more(&mut buffer, 8), Transfer::Bytes(1));
+        assert_eq!(buffer, b">abc");
+        assert_eq!(ours.receive_more(&mut buffer, 8), Transfer::WouldBlock);
         while ours.send(&[0; 65536]) != Transfer::WouldBlock {}
         drop(theirs);
         assert_eq!(ours.send(b"x"), Transfer::Closed);

@@ -1,42 +1,16 @@
-//! The port between the server and whoever runs the application.
-//!
-//! The server hands over transactions that are ready to run; the other side reads the body and
-//! gives the answer through them. Nothing here blocks: where the network has to be waited for, the
-//! caller gets a [`Wait`] and decides how to wait, so that it can let go of its interpreter, look
-//! at its signals or switch to another greenlet meanwhile.
+//! The running request's way to its client. Nothing here blocks: where the network has to be
+//! waited for, the caller gets a [`Wait`].
 
 use std::fmt;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tricorn_http::PeerError;
 use tricorn_http::response::ResponseHead;
 
+use super::wait::Wait;
 use crate::exchange::{End, Request};
-
-/// The application side.
-pub trait Gateway: Send + Sync {
-    /// Runs requests until `source` has no more. Called on a worker's thread, detached from any
-    /// interpreter; must not unwind.
-    fn run(&self, source: &dyn Source);
-
-    /// Runs what signals have asked for, on the worker's main thread. Says whether the worker is to
-    /// leave at once, and with which code.
-    fn check_signals(&self) -> Option<i32>;
-}
-
-/// Where requests that are ready come from, and go back to.
-pub trait Source {
-    /// The next request to run on this thread.
-    fn next(&self) -> Option<Transaction>;
-
-    /// Takes a request back: its answer is given, or it was abandoned.
-    fn done(&self, transaction: Transaction);
-}
 
 /// One request that is running.
 #[derive(Clone)]
@@ -45,6 +19,8 @@ pub struct Transaction {
     pub request: Arc<Request>,
     /// How the body is read and the answer is given.
     pub channel: Handle,
+    /// Where the source keeps the connection.
+    pub(crate) place: usize,
 }
 
 impl fmt::Debug for Transaction {
@@ -83,6 +59,12 @@ pub trait Channel: Send + Sync {
     /// A client that is gone; a request that is over.
     fn write(&self, number: u64, piece: &[u8], flush: bool) -> Result<Progress, ChannelError>;
 
+    /// Tries again to send what the client has not taken yet.
+    ///
+    /// # Errors
+    /// As `write`.
+    fn push(&self, number: u64) -> Result<Progress, ChannelError>;
+
     /// Takes `length` bytes of a file from `offset` on as the next content. They are sent after
     /// this request has been taken back.
     ///
@@ -103,7 +85,7 @@ pub trait Channel: Send + Sync {
     fn end(&self, number: u64) -> Result<(), ChannelError>;
 
     /// The answer cannot be finished: the connection is cut, so that the client can tell.
-    fn abort(&self, number: u64);
+    fn abort(&self, number: u64, end: End);
 
     /// What has become of the answer so far.
     fn facts(&self, number: u64) -> Facts;
@@ -158,6 +140,10 @@ impl Handle {
         self.channel.write(self.number, piece, flush)
     }
 
+    pub fn push(&self) -> Result<Progress, ChannelError> {
+        self.channel.push(self.number)
+    }
+
     pub fn send_file(&self, file: OwnedFd, offset: u64, length: u64) -> Result<(), ChannelError> {
         self.channel.send_file(self.number, file, offset, length)
     }
@@ -166,8 +152,8 @@ impl Handle {
         self.channel.end(self.number)
     }
 
-    pub fn abort(&self) {
-        self.channel.abort(self.number);
+    pub fn abort(&self, end: End) {
+        self.channel.abort(self.number, end);
     }
 
     #[must_use]
@@ -221,6 +207,8 @@ pub struct Facts {
     pub close: bool,
     /// How the answer ended, once it has.
     pub end: Option<End>,
+    /// Bytes that the Content-Length still promises.
+    pub owed: u64,
     /// What was wrong with the body, once the application has met it.
     pub body_error: Option<PeerError>,
     /// The application has taken the socket.
@@ -245,58 +233,4 @@ pub enum ChannelError {
     /// The operating system refused.
     #[error("{0}")]
     Io(#[from] io::Error),
-}
-
-/// What has to be waited for.
-#[derive(Debug, Clone, Copy)]
-pub struct Wait {
-    /// On this descriptor. It may be closed meanwhile: waking up promises nothing.
-    pub fd: RawFd,
-    /// Until it can be written; otherwise, until it can be read.
-    pub write: bool,
-    /// But not longer than this.
-    pub deadline: Option<Instant>,
-}
-
-/// How a wait ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Woken {
-    /// It is worth trying again.
-    Ready,
-    /// The deadline has passed.
-    TimedOut,
-    /// A signal arrived: look at it, then wait again.
-    Interrupted,
-}
-
-impl Wait {
-    /// Blocks the calling thread.
-    #[must_use]
-    pub fn block(&self) -> Woken {
-        let timeout = match self
-            .deadline
-            .map(|at| at.saturating_duration_since(Instant::now()))
-        {
-            None => PollTimeout::NONE,
-            Some(Duration::ZERO) => return Woken::TimedOut,
-            // Round up: waking a little early would spin through the last millisecond.
-            Some(left) => {
-                PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
-            }
-        };
-        let flags = if self.write {
-            PollFlags::POLLOUT
-        } else {
-            PollFlags::POLLIN
-        };
-        // SAFETY: the descriptor may have been closed by now, or be another one of this number.
-        // poll then reports POLLNVAL or a readiness that does not concern us; both wake the caller,
-        // which asks its channel again and is told that the request is over.
-        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
-        match poll(&mut [PollFd::new(fd, flags)], timeout) {
-            Ok(0) => Woken::TimedOut,
-            Err(Errno::EINTR) => Woken::Interrupted,
-            Ok(_) | Err(_) => Woken::Ready,
-        }
-    }
 }

@@ -1,0 +1,217 @@
+//! The driver: gathers what happens, asks the state machine, performs what it says.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+
+use super::event::{Event, Policy};
+use super::host::{Generation, Host};
+use super::pidfile::Pidfile;
+use super::signals::Signals;
+use super::sockets;
+use super::state::Arbiter;
+use crate::config::Config;
+use crate::error::{Blame, Exit, Failure};
+use crate::hooks::{Age, Event as Hook, Interruption, Occasion};
+use crate::lifeline::{ArbiterEnd, Board, Nudge, WorkerSide};
+use crate::sock::Listener;
+
+/// The longest sleep: signs of life are looked at so often.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// What the driver ends with.
+#[derive(Debug)]
+pub enum Outcome {
+    /// In the arbiter: all workers are gone.
+    Left(Exit),
+    /// In a child: it is a worker, and this is its task.
+    Worker(Box<Birth>),
+}
+
+/// What a worker is born with.
+#[derive(Debug)]
+pub struct Birth {
+    /// Its place in the order of forks.
+    pub age: Age,
+    /// Configuration and handlers.
+    pub generation: Generation,
+    /// The sockets to accept from.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Its side of the lifeline.
+    pub side: WorkerSide,
+    /// Requests after which it leaves; 0 for never.
+    pub max_requests: u64,
+}
+
+/// A worker's process, as the driver watches it.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) age: Age,
+    pub(super) pid: i32,
+    pub(super) end: ArbiterEnd,
+}
+
+/// The arbiter at work.
+pub struct Driver<'h> {
+    pub(super) host: &'h dyn Host,
+    pub(super) machine: Arbiter,
+    pub(super) generation: Generation,
+    pub(super) listeners: Vec<Arc<Listener>>,
+    pub(super) board: Board,
+    pub(super) nudge: Arc<Nudge>,
+    pub(super) children: Vec<Child>,
+    pub(super) signals: Signals,
+    pub(super) epoll: Epoll,
+    pub(super) pidfile: Option<Pidfile>,
+    pub(super) queue: VecDeque<Event>,
+}
+
+fn environment(what: &str, error: impl fmt::Display) -> Failure {
+    Failure::new(
+        Blame::Environment,
+        format!("the arbiter cannot {what}: {error}"),
+    )
+}
+
+pub(super) fn policy(config: &Config) -> Policy {
+    Policy {
+        workers: config.workers,
+        abort_grace: config.time.abort_grace,
+        graceful: config.time.graceful,
+    }
+}
+
+impl fmt::Debug for Driver<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'h> Driver<'h> {
+    /// Starts an arbiter: up to the moment at which the first worker can be forked.
+    ///
+    /// # Errors
+    /// What kept it from starting. Nothing is left behind then.
+    pub fn start(host: &'h dyn Host, generation: Generation) -> Result<Self, Failure> {
+        let config = &generation.config;
+        let mut driver = Self {
+            machine: Arbiter::new(policy(config)),
+            board: Board::new().map_err(|error| environment("map shared memory", error))?,
+            nudge: Arc::new(Nudge::new().map_err(|error| environment("make a nudge", error))?),
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
+                .map_err(|error| environment("wait", error))?,
+            signals: Signals::new().map_err(|error| environment("handle signals", error))?,
+            host,
+            listeners: Vec::new(),
+            children: Vec::new(),
+            pidfile: None,
+            queue: VecDeque::new(),
+            generation,
+        };
+        match driver.come_up() {
+            Ok(()) => Ok(driver),
+            Err(failure) => {
+                driver.clean_up();
+                Err(failure)
+            }
+        }
+    }
+
+    /// The order of a start, which hooks rely on.
+    fn come_up(&mut self) -> Result<(), Failure> {
+        let config = Arc::clone(&self.generation.config);
+        self.host
+            .set_title(&format!("gunicorn: master [{}]", config.proc_name));
+        self.tell_count(config.workers, None);
+        if config.preload {
+            self.host.preload()?;
+        }
+        log::info!("Starting tricorn {}", env!("CARGO_PKG_VERSION"));
+        if let Some(path) = &config.pidfile {
+            self.pidfile = Some(Pidfile::create(path)?);
+        }
+        self.fire_or_refuse(Hook::OnStarting)?;
+        // From here on a signal waits in the pipe for its turn; before, Ctrl-C ends a hook that hangs.
+        self.signals
+            .install()
+            .map_err(|error| environment("handle signals", error))?;
+        self.epoll_add(self.signals.as_fd())?;
+        self.listeners = sockets::open(&config, &[])?;
+        let shown = sockets::show(&self.listeners);
+        let urls: Vec<_> = shown.iter().map(|(url, _)| url.as_str()).collect();
+        log::info!("Listening at: {} ({})", urls.join(","), std::process::id());
+        log::info!("Using worker: {}", config.worker_class.name());
+        self.host.show_listeners(&shown);
+        self.fire_or_refuse(Hook::WhenReady)
+    }
+
+    pub(super) fn epoll_add(&self, fd: impl AsFd) -> Result<(), Failure> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, 0);
+        self.epoll
+            .add(fd, event)
+            .map_err(|error| environment("wait", error))
+    }
+
+    pub(super) fn fire_or_refuse(&mut self, hook: Hook) -> Result<(), Failure> {
+        match self.generation.bus.fire(hook, &Occasion::Itself) {
+            Ok(()) => Ok(()),
+            Err(Interruption::Exit(code)) => {
+                let what = format!("{} asked the server to exit with {code}", hook.name());
+                Err(Failure::new(Blame::Plugin, what).exits_with(Exit::Asked(code)))
+            }
+            Err(Interruption::Failed { handler, error }) => {
+                let what = format!(
+                    "{} handler {handler} failed: {}",
+                    hook.name(),
+                    error.summary
+                );
+                Err(Failure::new(Blame::Plugin, what).mend("mend it, or leave it out"))
+            }
+        }
+    }
+
+    /// Supervises until all workers are gone, or until this process is a worker itself.
+    pub fn run(&mut self) -> Outcome {
+        self.queue.push_back(Event::Started);
+        loop {
+            while let Some(event) = self.queue.pop_front() {
+                if let Some(outcome) = self.feed(event) {
+                    return outcome;
+                }
+            }
+            self.sleep();
+            self.gather();
+        }
+    }
+
+    fn feed(&mut self, event: Event) -> Option<Outcome> {
+        let mut actions = Vec::new();
+        self.machine.step(event, Instant::now(), &mut actions);
+        self.board.set_workers(self.machine.wanted());
+        self.host.show_wanted(self.machine.wanted());
+        actions.into_iter().find_map(|action| self.perform(action))
+    }
+
+    pub(super) fn clean_up(&mut self) {
+        sockets::let_go(&self.listeners, &[]);
+        self.listeners.clear();
+        if let Some(pidfile) = self.pidfile.take() {
+            pidfile.remove();
+        }
+    }
+
+    fn sleep(&mut self) {
+        let until = self
+            .machine
+            .next_deadline()
+            .map(|at| at.saturating_duration_since(Instant::now()));
+        let longest = until.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+        self.host.sleep(self.epoll.0.as_fd(), longest);
+    }
+}

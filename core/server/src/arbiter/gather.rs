@@ -1,0 +1,108 @@
+//! Gathering what has happened: signals, reports, exits, silence, wishes, deadlines.
+
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{EpollEvent, EpollTimeout};
+use nix::sys::signal::Signal as Number;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::drive::Driver;
+use super::event::{Event, Signal};
+use super::slot::Status;
+use crate::clock;
+use crate::hooks::{Event as Hook, Occasion};
+use crate::lifeline::Message;
+
+impl Driver<'_> {
+    /// Looks at everything that may have happened.
+    pub(super) fn gather(&mut self) {
+        // What is readable is found by reading it; the events themselves tell no more.
+        let mut events = [EpollEvent::empty(); 64];
+        let _ = self.epoll.wait(&mut events, EpollTimeout::ZERO);
+        self.gather_signals();
+        self.gather_reports();
+        self.gather_exits();
+        self.gather_silence();
+        self.queue.extend(self.host.take_wishes());
+        if self
+            .machine
+            .next_deadline()
+            .is_some_and(|at| at <= Instant::now())
+        {
+            self.queue.push_back(Event::DeadlinePassed);
+        }
+    }
+
+    fn gather_signals(&mut self) {
+        for number in self.signals.take() {
+            if number == Number::SIGCHLD {
+                continue;
+            }
+            log::info!(
+                "Handling signal: {}",
+                number.as_str().trim_start_matches("SIG").to_lowercase()
+            );
+            self.fire(Hook::SignalReceived, &Occasion::Signal(number as i32));
+            match meaning(number) {
+                Some(signal) => self.queue.push_back(Event::Signal(signal)),
+                None => log::warn!("{number} means nothing to this version"),
+            }
+        }
+    }
+
+    fn gather_reports(&mut self) {
+        for child in &self.children {
+            while let Some(Message::Ready) = child.end.report() {
+                self.queue.push_back(Event::Ready { age: child.age });
+            }
+        }
+    }
+
+    /// Reaps our own children one by one: hooks start subprocesses too, and wait for them.
+    fn gather_exits(&mut self) {
+        let queue = &mut self.queue;
+        self.children.retain(|child| {
+            let status = match waitpid(Pid::from_raw(child.pid), Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(_, code)) => Status::Code(code),
+                Ok(WaitStatus::Signaled(_, signal, _)) => Status::Signal(signal as i32),
+                // Somebody else has reaped it: all that is known is that it is gone.
+                Err(Errno::ECHILD) => Status::Code(0),
+                _ => return true,
+            };
+            queue.push_back(Event::Exited {
+                pid: child.pid,
+                status,
+            });
+            false
+        });
+    }
+
+    fn gather_silence(&mut self) {
+        let Some(timeout) = self.generation.config.time.timeout else {
+            return;
+        };
+        let now = clock::now();
+        let silent: Vec<_> = self
+            .machine
+            .watched()
+            .filter(|&(id, _, _)| Duration::from_nanos(self.board.cell(id).silence(now)) > timeout)
+            .map(|(_, age, _)| Event::Silent { age })
+            .collect();
+        self.queue.extend(silent);
+    }
+}
+
+fn meaning(number: Number) -> Option<Signal> {
+    Some(match number {
+        Number::SIGTERM => Signal::Term,
+        Number::SIGINT => Signal::Int,
+        Number::SIGQUIT => Signal::Quit,
+        Number::SIGHUP => Signal::Hup,
+        Number::SIGTTIN => Signal::Ttin,
+        Number::SIGTTOU => Signal::Ttou,
+        Number::SIGUSR1 => Signal::Usr1,
+        _ => return None,
+    })
+}

@@ -1,0 +1,74 @@
+//! The port to the process the arbiter lives in: its interpreter, its config file, its fork.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::Event;
+use super::slot::Departed;
+use crate::config::Config;
+use crate::error::Failure;
+use crate::hooks::{Age, Bus};
+
+/// A configuration and the handlers that belong to it.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The handlers.
+    pub bus: Arc<Bus>,
+}
+
+/// What the arbiter needs of its process. Called on the main thread only.
+pub trait Host {
+    /// Forks, in the way the interpreter wants it done: the child's process id, or `None` in the
+    /// child.
+    ///
+    /// # Errors
+    /// No processes or no memory left.
+    fn fork(&self) -> io::Result<Option<i32>>;
+
+    /// Sleeps until `fd` is readable, for `longest` at most. Other threads of the interpreter run
+    /// meanwhile.
+    fn sleep(&self, fd: BorrowedFd<'_>, longest: Duration);
+
+    /// Reads the configuration again, and builds what belongs to it. Changes nothing yet.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn reload(&self) -> Result<Generation, Failure>;
+
+    /// Takes a configuration into force, which `reload` has given.
+    fn adopt(&self, generation: &Generation);
+
+    /// Loads the application, so that workers inherit it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn preload(&self) -> Result<(), Failure>;
+
+    /// A worker is about to be forked.
+    fn expect_worker(&self, age: Age);
+
+    /// A worker has been forked.
+    fn know_worker(&self, age: Age, pid: i32);
+
+    /// A worker is gone; it is told of, and then forgotten by `forget_worker`.
+    fn mourn_worker(&self, departed: &Departed);
+
+    /// Nobody needs to know of a worker any longer.
+    fn forget_worker(&self, age: Age);
+
+    /// The sockets that are listened on, as URLs and descriptors.
+    fn show_listeners(&self, listeners: &[(String, i32)]);
+
+    /// The number of workers to keep has become this.
+    fn show_wanted(&self, workers: usize);
+
+    /// What code of the operator's has asked for since the last call.
+    fn take_wishes(&self) -> Vec<Event>;
+
+    /// Sets the title that the process is listed with.
+    fn set_title(&self, title: &str);
+}

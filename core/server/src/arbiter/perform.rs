@@ -1,0 +1,230 @@
+//! Performing the actions that the state machine decides on.
+
+use std::sync::Arc;
+
+use nix::sys::signal::{Signal as Number, kill};
+use nix::unistd::Pid;
+
+use super::drive::{Birth, Child, Driver, Outcome, policy};
+use super::event::{Action, Event};
+use super::logs::open_logs;
+use super::signals::HeldBack;
+use super::slot::{Departed, Status};
+use super::sockets;
+use crate::clock;
+use crate::config::Config;
+use crate::error::{Exit, Failure};
+use crate::hooks::{Age, Event as Hook, Interruption, Occasion};
+use crate::lifeline::{self, ArbiterEnd, WorkerEnd, WorkerSide};
+
+impl Driver<'_> {
+    pub(super) fn perform(&mut self, action: Action) -> Option<Outcome> {
+        match action {
+            Action::Fork { id, age } => {
+                return self
+                    .fork(id, age)
+                    .map(|birth| Outcome::Worker(Box::new(birth)));
+            }
+            Action::Kill { pid, signal } => {
+                // A process that is gone already is reaped at the next look.
+                let _ = kill(Pid::from_raw(pid), Number::try_from(signal).ok());
+            }
+            Action::Reload => self.reload(),
+            Action::ReopenLogs => {
+                crate::log::reopen();
+                self.fire(Hook::LogReopen, &Occasion::Itself);
+            }
+            Action::CloseListeners => self.close_listeners(),
+            Action::CountSet { new, old } => self.tell_count(new, Some(old)),
+            Action::WorkerReady { age } => self.fire(Hook::WorkerReady, &Occasion::Worker(age)),
+            Action::WorkerTimeout { age, pid } => {
+                log::error!(target: crate::log::CRITICAL, "WORKER TIMEOUT (pid:{pid})");
+                self.fire(Hook::WorkerTimeout, &Occasion::Worker(age));
+            }
+            Action::WorkerGone(departed) => self.bury(&departed),
+            Action::Halt(exit) => return Some(Outcome::Left(self.halt(exit))),
+        }
+        None
+    }
+
+    /// Fires an event whose handlers' failures are only logged. A `SystemExit` among them stops the
+    /// server in order.
+    pub(super) fn fire(&mut self, hook: Hook, occasion: &Occasion<'_>) {
+        if let Err(Interruption::Exit(code)) = self.generation.bus.fire(hook, occasion) {
+            self.queue.push_back(Event::Leave(Exit::Asked(code)));
+        }
+    }
+
+    pub(super) fn tell_count(&mut self, new: usize, old: Option<usize>) {
+        self.host.show_wanted(new);
+        self.fire(Hook::NworkersChanged, &Occasion::Count { new, old });
+    }
+
+    /// Forks a worker; what it is born with, in the child.
+    fn fork(&mut self, id: usize, age: Age) -> Option<Birth> {
+        self.host.expect_worker(age);
+        let pre_fork = self
+            .generation
+            .bus
+            .fire(Hook::PreFork, &Occasion::Worker(age));
+        if let Err(Interruption::Exit(code)) = pre_fork {
+            self.queue.push_back(Event::Leave(Exit::Asked(code)));
+        }
+        if pre_fork.is_err() {
+            self.fork_failed(age);
+            return None;
+        }
+        let (ours, theirs) = match lifeline::pair() {
+            Ok(pair) => pair,
+            Err(error) => {
+                log::error!("cannot fork a worker: {error}");
+                self.fork_failed(age);
+                return None;
+            }
+        };
+        self.board.cell(id).reset(clock::now());
+        let held_back = HeldBack::hold();
+        match self.host.fork() {
+            Ok(None) => {
+                held_back.release_in_child();
+                drop(ours);
+                // Siblings' ends: as long as a copy is open anywhere, their end is not seen.
+                self.children.clear();
+                Some(self.birth(id, age, theirs))
+            }
+            Ok(Some(pid)) => {
+                held_back.release();
+                self.adopt_child(age, pid, ours);
+                None
+            }
+            Err(error) => {
+                held_back.release();
+                log::error!("cannot fork a worker: {error}");
+                self.fork_failed(age);
+                None
+            }
+        }
+    }
+
+    fn fork_failed(&mut self, age: Age) {
+        self.host.forget_worker(age);
+        self.queue.push_back(Event::ForkFailed { age });
+    }
+
+    fn adopt_child(&mut self, age: Age, pid: i32, end: ArbiterEnd) {
+        if let Err(failure) = self.epoll_add(&end) {
+            // Its reports are then found at the next look, a second later at most.
+            log::warn!("{failure}");
+        }
+        self.host.know_worker(age, pid);
+        self.children.push(Child { age, pid, end });
+        self.queue.push_back(Event::Forked { age, pid });
+    }
+
+    fn birth(&self, id: usize, age: Age, pipes: WorkerEnd) -> Birth {
+        Birth {
+            age,
+            max_requests: max_requests(&self.generation.config, age),
+            generation: self.generation.clone(),
+            listeners: self.listeners.clone(),
+            side: WorkerSide {
+                id,
+                board: self.board,
+                pipes,
+                nudge: Arc::clone(&self.nudge),
+            },
+        }
+    }
+
+    fn reload(&mut self) {
+        log::info!("Hang up: reloading the configuration");
+        if let Err(failure) = self.try_reload() {
+            log::error!("The reload is given up: {failure}; the old configuration serves on");
+        }
+    }
+
+    fn try_reload(&mut self) -> Result<(), Failure> {
+        let fresh = self.host.reload()?;
+        let listeners = sockets::open(&fresh.config, &self.listeners)?;
+        open_logs(&fresh.config)?;
+        let (before, after) = (self.machine.wanted(), fresh.config.workers);
+        let old = std::mem::replace(&mut self.generation, fresh);
+        self.host.adopt(&self.generation);
+        self.tell_count(after, Some(before));
+        if let Err(failure) = self.fire_or_refuse(Hook::OnReload) {
+            sockets::let_go(&listeners, &self.listeners);
+            self.generation = old;
+            self.host.adopt(&self.generation);
+            self.host.show_wanted(before);
+            return Err(failure);
+        }
+        let old_listeners = std::mem::replace(&mut self.listeners, listeners);
+        sockets::let_go(&old_listeners, &self.listeners);
+        self.host.show_listeners(&sockets::show(&self.listeners));
+        self.host.set_title(&format!(
+            "gunicorn: master [{}]",
+            self.generation.config.proc_name
+        ));
+        self.queue
+            .push_back(Event::Reloaded(policy(&self.generation.config)));
+        Ok(())
+    }
+
+    fn close_listeners(&mut self) {
+        sockets::let_go(&self.listeners, &[]);
+        self.listeners.clear();
+        self.host.show_listeners(&[]);
+    }
+
+    fn bury(&mut self, departed: &Departed) {
+        let pid = departed.pid;
+        match departed.status {
+            Status::Code(0) => {
+                log::debug!("Worker (pid:{pid}) has left ({})", departed.cause.name())
+            }
+            Status::Code(code) => {
+                log::error!(
+                    "Worker (pid:{pid}) exited with code {code} ({})",
+                    departed.cause.name()
+                );
+            }
+            Status::Signal(number) => {
+                let name = Number::try_from(number)
+                    .map_or_else(|_| number.to_string(), |s| s.as_str().to_owned());
+                let hint = if number == Number::SIGKILL as i32 {
+                    ": perhaps out of memory"
+                } else {
+                    ""
+                };
+                log::error!(
+                    "Worker (pid:{pid}) was killed by {name} ({}){hint}",
+                    departed.cause.name()
+                );
+            }
+        }
+        self.host.mourn_worker(departed);
+        self.fire(Hook::ChildExit, &Occasion::Worker(departed.age));
+        self.host.forget_worker(departed.age);
+    }
+
+    fn halt(&mut self, exit: Exit) -> Exit {
+        log::info!("Shutting down: tricorn");
+        if exit == Exit::WorkerBoot || exit == Exit::AppNotFound {
+            log::error!("No worker could boot: the server stops");
+        }
+        self.clean_up();
+        match self.generation.bus.fire(Hook::OnExit, &Occasion::Itself) {
+            Err(Interruption::Exit(code)) => Exit::Asked(code),
+            _ => exit,
+        }
+    }
+}
+
+/// `max_requests` with its jitter: different for each worker, so that they do not leave together.
+fn max_requests(config: &Config, age: Age) -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    match config.max_requests {
+        0 => 0,
+        limit => limit + RandomState::new().hash_one(age) % (config.max_requests_jitter + 1),
+    }
+}

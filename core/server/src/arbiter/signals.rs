@@ -1,0 +1,122 @@
+//! Signals to the arbiter: a handler writes the number into a pipe, the driver reads it.
+//!
+//! The handlers belong to the process that installed them. A child that has not set up its own yet
+//! must not write into its parent's pipe: they are taken down before the child sees a signal.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction,
+};
+use nix::unistd::{pipe2, read};
+
+/// The signals that the arbiter handles.
+const HANDLED: [Signal; 10] = [
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGWINCH,
+    Signal::SIGCHLD,
+];
+
+static PIPE: AtomicI32 = AtomicI32::new(-1);
+static OWNER: AtomicI32 = AtomicI32::new(0);
+
+/// The arbiter's signals.
+#[derive(Debug)]
+pub(super) struct Signals {
+    pipe: OwnedFd,
+    bell: OwnedFd,
+}
+
+/// Writes the number of the signal. Only calls what is safe in a handler: `getpid` and `write`.
+extern "C" fn note(number: libc::c_int) {
+    let errno = Errno::last_raw();
+    let byte = [number as u8];
+    // SAFETY: both are async-signal-safe, and the byte lives on this handler's own stack. A pipe
+    // that is full already wakes the driver; the signal that does not fit any more is one of many.
+    unsafe {
+        if libc::getpid() == OWNER.load(Ordering::Relaxed) {
+            libc::write(PIPE.load(Ordering::Relaxed), byte.as_ptr().cast(), 1);
+        }
+    }
+    Errno::set_raw(errno);
+}
+
+impl Signals {
+    /// Signals that are not handled yet.
+    pub(super) fn new() -> io::Result<Self> {
+        let (pipe, bell) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        Ok(Self { pipe, bell })
+    }
+
+    /// Installs the handlers.
+    pub(super) fn install(&self) -> io::Result<()> {
+        PIPE.store(self.bell.as_raw_fd(), Ordering::SeqCst);
+        // A process id always fits.
+        OWNER.store(std::process::id().cast_signed(), Ordering::SeqCst);
+        let flags = SaFlags::SA_RESTART | SaFlags::SA_NOCLDSTOP;
+        let action = SigAction::new(SigHandler::Handler(note), flags, SigSet::empty());
+        for signal in HANDLED {
+            // SAFETY: the handler only does what handlers may do.
+            unsafe { sigaction(signal, &action) }?;
+        }
+        Ok(())
+    }
+
+    /// The signals that have arrived, in order.
+    pub(super) fn take(&self) -> Vec<Signal> {
+        let mut numbers = [0u8; 256];
+        let count = read(&self.pipe, &mut numbers).unwrap_or(0);
+        numbers[..count]
+            .iter()
+            .filter_map(|&number| Signal::try_from(i32::from(number)).ok())
+            .collect()
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
+/// Signals held back around a fork, so that the child sees none before it has its own handlers.
+#[derive(Debug)]
+pub(super) struct HeldBack(SigSet);
+
+impl HeldBack {
+    pub(super) fn hold() -> Self {
+        let handled: SigSet = HANDLED.into_iter().collect();
+        let mut before = SigSet::empty();
+        // Changing the mask of one's own thread cannot fail with valid arguments.
+        let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&handled), Some(&mut before));
+        Self(before)
+    }
+
+    /// In the parent: lets them through.
+    pub(super) fn release(self) {
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None);
+    }
+
+    /// In the child: takes the parent's handlers down first.
+    pub(super) fn release_in_child(self) {
+        OWNER.store(0, Ordering::SeqCst);
+        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        for signal in HANDLED {
+            // SAFETY: the default disposition runs no code of ours.
+            let _ = unsafe { sigaction(signal, &default) };
+        }
+        self.release();
+    }
+}

@@ -1,0 +1,140 @@
+//! What a worker is asked to do, by signals, hooks and the arbiter's end. Safe to call from any
+//! thread and from a signal handler of Python's.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use nix::fcntl::OFlag;
+use nix::unistd::{pipe2, read, write};
+
+/// Nobody has asked for an exit.
+const NOT_ASKED: i64 = i64::MIN;
+
+/// The wishes of others.
+#[derive(Debug)]
+pub struct Control {
+    /// Serve on; cleared by TERM, or by a hook that sets `worker.alive = False`.
+    alive: AtomicBool,
+    /// Leave at once, with this code.
+    exit: AtomicI64,
+    reopen: AtomicBool,
+    waker: OwnedFd,
+    bell: OwnedFd,
+}
+
+impl Control {
+    /// A control that asks for nothing.
+    ///
+    /// # Errors
+    /// No descriptors left.
+    pub fn new() -> nix::Result<Self> {
+        let (waker, bell) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        Ok(Self {
+            alive: AtomicBool::new(true),
+            exit: AtomicI64::new(NOT_ASKED),
+            reopen: AtomicBool::new(false),
+            waker,
+            bell,
+        })
+    }
+
+    /// Asks for a graceful stop.
+    pub fn stop(&self) {
+        self.alive.store(false, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Takes a wish to stop back, as `worker.alive = True` does.
+    pub fn revive(&self) {
+        self.alive.store(true, Ordering::SeqCst);
+    }
+
+    /// Asks to leave at once, with this code. The first to ask wins.
+    pub fn leave(&self, code: i32) {
+        self.alive.store(false, Ordering::SeqCst);
+        let asked = self.exit.compare_exchange(
+            NOT_ASKED,
+            i64::from(code),
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
+        if asked.is_ok() {
+            self.wake();
+        }
+    }
+
+    /// Asks for the logs to be opened again.
+    pub fn reopen_logs(&self) {
+        self.reopen.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Whether to serve on.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Relaxed)
+    }
+
+    /// The code to leave with, if that is to be at once.
+    #[must_use]
+    pub fn exit(&self) -> Option<i32> {
+        i32::try_from(self.exit.load(Ordering::Relaxed)).ok()
+    }
+
+    /// Whether the logs are to be opened again; the wish is taken.
+    #[must_use]
+    pub fn takes_reopen(&self) -> bool {
+        self.reopen.load(Ordering::Relaxed) && self.reopen.swap(false, Ordering::SeqCst)
+    }
+
+    /// Wakes the worker's loop.
+    pub fn wake(&self) {
+        // A full pipe wakes as well as one byte more.
+        let _ = write(&self.bell, b"!");
+    }
+
+    /// What the loop waits on, to be woken.
+    #[must_use]
+    pub fn waker(&self) -> BorrowedFd<'_> {
+        self.waker.as_fd()
+    }
+
+    /// What is written to, to wake the loop: a signal handler may do it.
+    #[must_use]
+    pub fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    /// Forgets that it was woken.
+    pub fn silence(&self) {
+        let mut bytes = [0; 64];
+        while matches!(read(&self.waker, &mut bytes), Ok(count) if count == bytes.len()) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_code_wins_and_a_reopen_is_taken_once() {
+        let control = Control::new().unwrap();
+        assert!(control.is_alive() && control.exit().is_none());
+        control.leave(1);
+        control.leave(0);
+        assert_eq!((control.is_alive(), control.exit()), (false, Some(1)));
+        control.reopen_logs();
+        assert!(control.takes_reopen() && !control.takes_reopen());
+    }
+
+    #[test]
+    fn a_wake_is_seen_until_it_is_silenced() {
+        let control = Control::new().unwrap();
+        control.wake();
+        let mut byte = [0; 1];
+        assert_eq!(read(control.waker(), &mut byte), Ok(1));
+        control.wake();
+        control.silence();
+        assert!(read(control.waker(), &mut byte).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! The port between the server and whoever runs the application.
+//!
+//! The server hands over transactions that are ready to run; the other side reads the body and
+//! gives the answer through them. Nothing here blocks: where the network has to be waited for, the
+//! caller gets a [`Wait`] and decides how to wait, so that it can let go of its interpreter, look
+//! at its signals or switch to another greenlet meanwhile.
+
+mod channel;
+mod control;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::Failure;
+
+pub use channel::{Channel, ChannelError, Facts, Handle, Progress, Read, Transaction};
+pub use control::Control;
+pub use wait::{Wait, Woken};
+
+/// A worker's interpreter, before there is an application.
+pub trait Runtime {
+    /// The process of a worker has begun: it has this id, among the living, and this age.
+    fn enter(&self, id: usize, age: u64, control: &Arc<Control>);
+
+    /// Sets the process up for serving: variables for the application, signal handlers.
+    ///
+    /// # Errors
+    /// What kept it from that.
+    fn set_up(&self) -> Result<(), Failure>;
+
+    /// Loads the application, unless that was done before the fork.
+    ///
+    /// # Errors
+    /// Why there is no application. What the application itself raised has been logged by then.
+    fn load(&self) -> Result<Arc<dyn Gateway>, Failure>;
+
+    /// Sets the title that the process is listed with.
+    fn set_title(&self, title: &str);
+}
+
+/// The application side.
+pub trait Gateway: Send + Sync {
+    /// Runs requests until `source` has no more. Called on a worker's thread, detached from any
+    /// interpreter; does not unwind.
+    fn run(&self, source: &dyn Source);
+
+    /// Runs what signals have asked for. Called on the worker's main thread.
+    fn check_signals(&self);
+
+    /// Starts a thread that can run requests.
+    ///
+    /// # Errors
+    /// No more threads.
+    fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn Joins>, Failure>;
+}
+
+/// A thread that was started.
+pub trait Joins {
+    /// Waits for the thread's end, at most until `deadline`; whether it has ended.
+    fn join(&self, deadline: Instant) -> bool;
+}
+
+/// Where requests that are ready come from, and go back to.
+pub trait Source {
+    /// The next request to run on this thread.
+    fn next(&self) -> Option<Transaction>;
+
+    /// Takes a request back: its answer is given, or it was abandoned.
+    fn done(&self, transaction: Transaction);
+}

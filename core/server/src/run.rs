@@ -1,0 +1,109 @@
+//! The composition of a server: logs, daemon, arbiter, and in each child a worker.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+
+use crate::access::Format;
+use crate::arbiter::{Birth, Driver, Generation, Host, Outcome, open_logs};
+use crate::config::Config;
+use crate::error::{Blame, Failure};
+use crate::gateway::Runtime;
+use crate::worker::{self, Job};
+
+/// Serves until the server, or this process as one of its workers, is to end; the code to end with.
+pub fn serve(generation: Generation, host: &dyn Host, runtime: &dyn Runtime) -> i32 {
+    match try_serve(generation, host, runtime) {
+        Ok(code) => code,
+        Err(failure) => {
+            log::error!("{failure}");
+            failure.exit().code()
+        }
+    }
+}
+
+fn try_serve(
+    generation: Generation,
+    host: &dyn Host,
+    runtime: &dyn Runtime,
+) -> Result<i32, Failure> {
+    check(&generation.config)?;
+    if generation.config.daemon && !daemonize(host)? {
+        return Ok(0);
+    }
+    open_logs(&generation.config)?;
+    let mut driver = Driver::start(host, generation)?;
+    match driver.run() {
+        Outcome::Left(exit) => Ok(exit.code()),
+        Outcome::Worker(birth) => {
+            // The arbiter's own descriptors are of no use in a worker.
+            drop(driver);
+            Ok(worker::run(job(*birth), runtime))
+        }
+    }
+}
+
+fn job(birth: Birth) -> Job {
+    let Birth {
+        age,
+        generation,
+        listeners,
+        side,
+        max_requests,
+    } = birth;
+    Job {
+        age,
+        config: generation.config,
+        bus: generation.bus,
+        listeners,
+        side,
+        max_requests,
+    }
+}
+
+/// What can be checked of a configuration without binding a socket, and is not checked by its
+/// settings' kinds.
+///
+/// # Errors
+/// The setting, and what is wrong with it.
+pub fn check(config: &Config) -> Result<(), Failure> {
+    let format = Format::compile(&config.logging.access_format);
+    format.map(drop).map_err(|invalid| {
+        config
+            .settings
+            .complain("access_log_format", invalid)
+            .mend("see gunicorn's list of atoms")
+    })
+}
+
+/// Goes into the background: away from the terminal and from whoever waits for the first process.
+/// Whether this is the process that is to serve.
+fn daemonize(host: &dyn Host) -> Result<bool, Failure> {
+    let refused = |error: io::Error| {
+        Failure::new(
+            Blame::Environment,
+            format!("cannot become a daemon: {error}"),
+        )
+    };
+    if host.fork().map_err(refused)?.is_some() {
+        return Ok(false);
+    }
+    setsid().map_err(|error| refused(error.into()))?;
+    if host.fork().map_err(refused)?.is_some() {
+        return Ok(false);
+    }
+    umask(Mode::from_bits_truncate(0o022));
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(refused)?;
+    let null = null.as_fd();
+    dup2_stdin(null)
+        .and_then(|()| dup2_stdout(null))
+        .and_then(|()| dup2_stderr(null))
+        .map_err(|e| refused(e.into()))?;
+    Ok(true)
+}

@@ -1,0 +1,165 @@
+//! What happens between the fork and the loop, and between the loop and the end: the order that
+//! hooks rely on.
+//!
+//! ```text
+//!   fork → post_fork → environment, signals, user → worker_init → application → post_worker_init
+//!        → ready → serve → worker_exit → leave
+//! ```
+
+use std::sync::Arc;
+
+use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+
+use super::io::Env;
+use super::shared::Shared;
+use super::{gthread, sync};
+use crate::config::{Config, WorkerClass};
+use crate::error::{Blame, Exit, Failure};
+use crate::gateway::{Control, Gateway, Runtime};
+use crate::hooks::{Age, Bus, Event, Interruption, Occasion};
+use crate::lifeline::WorkerSide;
+use crate::sock::Listener;
+
+/// A worker's task, as the fork leaves it.
+#[derive(Debug)]
+pub struct Job {
+    /// Its place in the order of forks.
+    pub age: Age,
+    /// The configuration of its generation.
+    pub config: Arc<Config>,
+    /// The handlers of its generation.
+    pub bus: Arc<Bus>,
+    /// The sockets to accept from.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Its side of the lifeline.
+    pub side: WorkerSide,
+    /// Requests after which it leaves; 0 for never.
+    pub max_requests: u64,
+}
+
+/// Why a worker leaves before it has served.
+enum Early {
+    Failed(Failure),
+    Exit(i32),
+}
+
+impl From<Failure> for Early {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Lives a worker's life; the code to leave the process with.
+pub fn run(job: Job, runtime: &dyn Runtime) -> i32 {
+    let bus = Arc::clone(&job.bus);
+    let code = match live(job, runtime) {
+        Ok(code) => code,
+        Err(Early::Exit(code)) => code,
+        Err(Early::Failed(failure)) => {
+            log::error!("{failure}");
+            failure.exit().code()
+        }
+    };
+    log::info!("Worker exiting (pid: {})", std::process::id());
+    match bus.fire(Event::WorkerExit, &Occasion::Itself) {
+        Err(Interruption::Exit(asked)) => asked,
+        _ => code,
+    }
+}
+
+fn live(job: Job, runtime: &dyn Runtime) -> Result<i32, Early> {
+    crate::log::after_fork();
+    let control = Arc::new(Control::new().map_err(|error| cannot("make a pipe", &error))?);
+    runtime.enter(job.side.id, job.age, &control);
+    runtime.set_title(&format!("gunicorn: worker [{}]", job.config.proc_name));
+    log::info!("Booting worker with pid: {}", std::process::id());
+    fire(&job.bus, Event::PostFork)?;
+    runtime.set_up()?;
+    drop_privileges(&job.config)?;
+    fire(&job.bus, Event::WorkerInit)?;
+    let gateway = runtime.load()?;
+    fire(&job.bus, Event::PostWorkerInit)?;
+    if let Some(code) = control.exit() {
+        return Err(Early::Exit(code));
+    }
+    serve(job, &gateway, control)
+}
+
+fn serve(job: Job, gateway: &Arc<dyn Gateway>, control: Arc<Control>) -> Result<i32, Early> {
+    let (class, threads) = (job.config.worker_class, job.config.threads);
+    let cell = job.side.cell();
+    let env = Env::new(job.config, job.bus, control, cell, job.max_requests)
+        .map_err(|invalid| Failure::operator(format!("setting 'access_log_format': {invalid}")))?;
+    let shared = Shared::new(Arc::new(env), job.side, job.listeners)
+        .map_err(|error| cannot("wait for connections", &error))?;
+    shared.report_ready();
+    let code = match class {
+        WorkerClass::Sync => {
+            shared
+                .heed_control()
+                .map_err(|error| cannot("wait for signals", &error))?;
+            sync::serve(&shared, &**gateway)
+        }
+        WorkerClass::Gthread => gthread::serve(&Arc::new(shared), gateway, threads)?,
+    };
+    crate::log::flush();
+    Ok(code)
+}
+
+fn cannot(what: &str, error: &nix::errno::Errno) -> Failure {
+    Failure::new(
+        Blame::Environment,
+        format!("a worker cannot {what}: {}", error.desc()),
+    )
+    .exits_with(Exit::WorkerBoot)
+}
+
+/// Fires an event whose failing handlers end the worker.
+fn fire(bus: &Bus, event: Event) -> Result<(), Early> {
+    bus.fire(event, &Occasion::Itself)
+        .map_err(|interruption| match interruption {
+            Interruption::Exit(code) => Early::Exit(code),
+            // The bus has logged the failure itself.
+            Interruption::Failed { handler, .. } => Early::Failed(
+                Failure::new(
+                    Blame::Plugin,
+                    format!(
+                        "the worker cannot boot: {} handler {handler} failed",
+                        event.name()
+                    ),
+                )
+                .exits_with(Exit::WorkerBoot),
+            ),
+        })
+}
+
+/// Becomes the user and the group that workers run as. A number that the process has already, and
+/// 0, change nothing.
+fn drop_privileges(config: &Config) -> Result<(), Failure> {
+    let refused = |what: &str, id: u32, error: nix::errno::Errno| {
+        Failure::operator(format!(
+            "a worker cannot become {what} {id}: {}",
+            error.desc()
+        ))
+        .from_origin(config.settings.source(what).to_string())
+        .mend("start the server as root, or leave the setting out")
+        .exits_with(Exit::WorkerBoot)
+    };
+    if let Some(group) = config
+        .group
+        .filter(|&id| id != 0 && Gid::effective().as_raw() != id)
+    {
+        let gid = Gid::from_raw(group);
+        if Uid::effective().is_root() {
+            setgroups(&[gid]).map_err(|error| refused("group", group, error))?;
+        }
+        setgid(gid).map_err(|error| refused("group", group, error))?;
+    }
+    if let Some(user) = config
+        .user
+        .filter(|&id| id != 0 && Uid::effective().as_raw() != id)
+    {
+        setuid(Uid::from_raw(user)).map_err(|error| refused("user", user, error))?;
+    }
+    Ok(())
+}

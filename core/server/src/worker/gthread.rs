@@ -1,0 +1,350 @@
+//! The gthread driver: a pool of threads, one of which leads.
+//!
+//! The leader minds the I/O and runs requests inline, which costs no hand-over as long as they are
+//! quick. The worker's main thread runs none: it looks every half millisecond whether the leader
+//! is still inside the same request, and then gives the lead to a thread that idles. The old leader
+//! finishes its request as a follower. So quick requests run on one thread without switches, and
+//! slow ones occupy as many threads as there are.
+//!
+//! When every thread is inside a request, the main thread minds the I/O: limits are kept, bodies
+//! arrive, answers leave. It accepts nothing then, and leaves connections to workers with a thread
+//! to spare.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::shared::{Events, Next, Shared};
+use crate::clock;
+use crate::error::Failure;
+use crate::gateway::{Gateway, Source, Transaction};
+
+/// How long a request may run before another thread takes the lead.
+const TICK: Duration = Duration::from_micros(500);
+
+/// Ticks without a request after which the main thread sleeps until one comes.
+const TICKS_AWAKE: u32 = 20;
+
+/// How long the main thread sleeps when nothing goes on.
+const DOZE: Duration = Duration::from_secs(1);
+
+/// How often the main thread minds the I/O while every thread is busy, and looks around when the
+/// worker is stopping.
+const MIND: Duration = Duration::from_millis(2);
+
+/// Nobody leads.
+const VACANT: usize = usize::MAX;
+
+/// Serves until the worker is to leave; the code to leave with.
+///
+/// # Errors
+/// The threads cannot be started.
+pub(super) fn serve(
+    shared: &Arc<Shared>,
+    gateway: &Arc<dyn Gateway>,
+    threads: usize,
+) -> Result<i32, Failure> {
+    let pool = Arc::new(Pool::new());
+    let mut joins = Vec::with_capacity(threads);
+    for index in 0..threads {
+        let (shared, runner, pool) = (Arc::clone(shared), Arc::clone(gateway), Arc::clone(&pool));
+        let body = Box::new(move || {
+            let (leading, begun) = (Cell::new(false), Cell::new(0));
+            Member {
+                shared: &shared,
+                pool: &pool,
+                index,
+                leading,
+                begun,
+            }
+            .live(&*runner);
+        });
+        joins.push(gateway.spawn(&format!("tricorn-{index}"), body)?);
+    }
+    let code = watch(shared, &**gateway, &pool);
+    pool.dismiss();
+    shared.ring();
+    let deadline = Instant::now() + if code == 0 { DOZE } else { Duration::ZERO };
+    for join in &joins {
+        join.join(deadline);
+    }
+    Ok(code)
+}
+
+/// The main thread's part.
+fn watch(shared: &Shared, gateway: &dyn Gateway, pool: &Pool) -> i32 {
+    let mut events = Events::new();
+    let mut seen = Seen::default();
+    let mut signalled = true;
+    loop {
+        if let Next::Leave(code) = shared.oversee(gateway, signalled) {
+            return code;
+        }
+        let rest = pool.rest(&mut seen);
+        signalled = shared.sleep_until_woken(if shared.is_draining() {
+            rest.min(MIND)
+        } else {
+            rest
+        });
+        pool.awake();
+        if let Some(stuck) = seen.stuck_at(pool.progress.load(Ordering::SeqCst)) {
+            pool.promote(stuck);
+        }
+        if pool.is_leaderless() {
+            shared.wait(&mut events, 0);
+            shared.end_turn();
+        }
+    }
+}
+
+/// What the main thread saw at its last look.
+#[derive(Debug, Default)]
+struct Seen {
+    progress: u64,
+    quiet: u32,
+}
+
+impl Seen {
+    /// The leader's progress, if it is inside the request that it was inside at the last look.
+    fn stuck_at(&mut self, progress: u64) -> Option<u64> {
+        let is_same = std::mem::replace(&mut self.progress, progress) == progress;
+        (is_same && progress % 2 == 1).then_some(progress)
+    }
+}
+
+/// Who leads, and who waits for it.
+#[derive(Debug)]
+struct Pool {
+    leader: AtomicUsize,
+    /// Odd while the leader is inside a request. The leader counts up when it begins and when it
+    /// ends one; whoever takes the lead from it counts up in its place, and so it finds out.
+    progress: AtomicU64,
+    /// The main thread sleeps until somebody begins a request.
+    dozing: AtomicBool,
+    state: Mutex<State>,
+    called: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    idle: usize,
+    /// So many idle threads are to look around.
+    calls: usize,
+    dismissed: bool,
+}
+
+impl Pool {
+    fn new() -> Self {
+        Self {
+            leader: AtomicUsize::new(VACANT),
+            progress: AtomicU64::new(0),
+            dozing: AtomicBool::new(false),
+            state: Mutex::default(),
+            called: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long the main thread may sleep.
+    fn rest(&self, seen: &mut Seen) -> Duration {
+        if self.is_leaderless() {
+            return MIND;
+        }
+        let progress = self.progress.load(Ordering::SeqCst);
+        let active = progress % 2 == 1 || progress != seen.progress;
+        seen.quiet = if active { 0 } else { seen.quiet + 1 };
+        if seen.quiet < TICKS_AWAKE {
+            return TICK;
+        }
+        self.dozing.store(true, Ordering::SeqCst);
+        // A request may have begun just before that was to be seen.
+        if self.progress.load(Ordering::SeqCst) == progress {
+            DOZE
+        } else {
+            TICK
+        }
+    }
+
+    fn awake(&self) {
+        self.dozing.store(false, Ordering::SeqCst);
+    }
+
+    /// Takes the lead from a leader that is stuck, for a thread that idles if there is one.
+    fn promote(&self, stuck: u64) {
+        let ended =
+            self.progress
+                .compare_exchange(stuck, stuck + 1, Ordering::SeqCst, Ordering::SeqCst);
+        if ended.is_err() {
+            return;
+        }
+        let mut state = self.lock();
+        self.leader.store(VACANT, Ordering::SeqCst);
+        if state.idle > state.calls {
+            state.calls += 1;
+            self.called.notify_one();
+        }
+    }
+
+    /// Nobody leads, and nobody is about to: every thread is inside a request.
+    fn is_leaderless(&self) -> bool {
+        self.leader.load(Ordering::SeqCst) == VACANT && self.lock().idle == 0
+    }
+
+    fn dismiss(&self) {
+        self.lock().dismissed = true;
+        self.called.notify_all();
+    }
+
+    fn is_dismissed(&self) -> bool {
+        self.lock().dismissed
+    }
+
+    /// Makes the thread the leader if there is none. Whether it leads now.
+    fn takes_lead(&self, index: usize) -> bool {
+        self.leader
+            .compare_exchange(VACANT, index, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+
+    /// Waits to be called, or dismissed. Whether to go on.
+    fn idle(&self) -> bool {
+        let mut state = self.lock();
+        state.idle += 1;
+        // The lead may have become vacant while nobody was idle yet.
+        while state.calls == 0 && !state.dismissed && self.leader.load(Ordering::SeqCst) != VACANT {
+            state = self
+                .called
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.idle -= 1;
+        state.calls = state.calls.saturating_sub(1);
+        !state.dismissed
+    }
+}
+
+/// A thread of the pool.
+struct Member<'s> {
+    shared: &'s Shared,
+    pool: &'s Pool,
+    index: usize,
+    /// It leads, as far as it knows.
+    leading: Cell<bool>,
+    /// The progress at which it began its request as the leader.
+    begun: Cell<u64>,
+}
+
+impl Member<'_> {
+    fn live(&self, gateway: &dyn Gateway) {
+        let mut events = Events::new();
+        while !self.pool.is_dismissed() {
+            if self.leading.get() || self.pool.takes_lead(self.index) {
+                self.leading.set(true);
+                self.lead(gateway, &mut events);
+            } else if self.shared.core().has_ready() {
+                gateway.run(self);
+            } else if !self.pool.idle() {
+                return;
+            }
+        }
+    }
+
+    /// One turn as the leader; it may lose the lead in the course of it.
+    fn lead(&self, gateway: &dyn Gateway, events: &mut Events) {
+        let turn = self.shared.wait(events, self.patience());
+        if turn.ready {
+            self.shared.share_connections();
+            gateway.run(self);
+        }
+        if self.leading.get() && self.shared.env.control.is_alive() && self.shared.accept() {
+            gateway.run(self);
+        }
+        self.shared.end_turn();
+    }
+
+    /// A request that another thread ends may bring a time limit that is earlier than any now.
+    fn patience(&self) -> u64 {
+        if self.shared.core().has_ready() {
+            0
+        } else if self.shared.env.ages.is_any_running() {
+            clock::nanos(DOZE)
+        } else {
+            u64::MAX
+        }
+    }
+}
+
+impl Source for Member<'_> {
+    fn next(&self) -> Option<Transaction> {
+        let transaction = self.shared.next()?;
+        if self.leading.get() {
+            self.begun
+                .set(self.pool.progress.fetch_add(1, Ordering::SeqCst) + 1);
+            if self.pool.dozing.swap(false, Ordering::SeqCst) {
+                self.shared.env.control.wake();
+            }
+        }
+        Some(transaction)
+    }
+
+    fn done(&self, transaction: Transaction) {
+        if self.leading.get() {
+            let begun = self.begun.get();
+            let ended = self.pool.progress.compare_exchange(
+                begun,
+                begun + 1,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            );
+            self.leading.set(ended.is_ok());
+        }
+        self.shared.done(transaction);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_is_stuck_only_in_the_same_request_at_two_looks() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.stuck_at(1), None, "just begun");
+        assert_eq!(seen.stuck_at(1), Some(1));
+        assert_eq!(seen.stuck_at(3), None, "another one");
+        assert_eq!(seen.stuck_at(4), None);
+        assert_eq!(seen.stuck_at(4), None, "between requests");
+    }
+
+    #[test]
+    fn the_lead_is_taken_from_a_stuck_leader_and_from_no_other() {
+        let pool = Pool::new();
+        assert!(pool.takes_lead(0) && !pool.takes_lead(1));
+        pool.progress.store(1, Ordering::SeqCst);
+        pool.progress.store(2, Ordering::SeqCst);
+        pool.promote(1);
+        assert!(!pool.takes_lead(1), "it has ended meanwhile");
+        pool.progress.store(3, Ordering::SeqCst);
+        pool.promote(3);
+        assert!(pool.is_leaderless() && pool.takes_lead(1));
+        assert_eq!(
+            pool.progress.load(Ordering::SeqCst),
+            4,
+            "the old leader can tell"
+        );
+    }
+
+    #[test]
+    fn the_main_thread_dozes_when_nothing_goes_on() {
+        let pool = Pool::new();
+        assert!(pool.takes_lead(0));
+        let mut seen = Seen::default();
+        let rests: Vec<_> = (0..=TICKS_AWAKE).map(|_| pool.rest(&mut seen)).collect();
+        assert_eq!((rests[0], rests[TICKS_AWAKE as usize]), (TICK, DOZE));
+        assert!(pool.dozing.load(Ordering::SeqCst));
+    }
+}

@@ -1,0 +1,333 @@
+//! The running request's way to its connection.
+
+use std::os::fd::OwnedFd;
+use std::sync::MutexGuard;
+
+use tricorn_http::PeerError;
+use tricorn_http::body::Decoded;
+use tricorn_http::response::{Asked, ChunkSize, Reply, ResponseHead};
+
+use super::conn::{Conn, ConnCell, FileTail, Phase};
+use super::output::Sent;
+use crate::clock;
+use crate::exchange::End;
+use crate::gateway::{Channel, ChannelError, Facts, Progress, Read, Wait};
+use crate::sock::Transfer;
+
+/// The name in `Server`.
+pub(super) const SERVER: &[u8] = b"tricorn";
+
+/// A piece up to this size is copied behind what is pending; a larger one is sent from where it is.
+const COPIED: usize = 16 * 1024;
+
+/// How much of a body is read from the socket at once.
+const BODY_PIECE: usize = 64 * 1024;
+
+/// The most of an unread body that is thrown away to keep a connection.
+pub(super) const DRAINED_AT_MOST: u64 = 64 * 1024;
+
+impl ConnCell {
+    /// The connection, if the request of this number is still the one that runs.
+    fn running(&self, number: u64) -> Result<MutexGuard<'_, Conn>, ChannelError> {
+        let conn = self.lock();
+        if conn.number == number && conn.phase == Phase::Running {
+            Ok(conn)
+        } else {
+            Err(ChannelError::Over)
+        }
+    }
+
+    fn wait(&self, conn: &Conn, write: bool) -> Wait {
+        let time = &self.env.config.time;
+        let limit = if write { time.write } else { time.body };
+        self.env
+            .ages
+            .wait(self.key.place(), limit.map(clock::nanos));
+        Wait {
+            fd: conn.stream.raw(),
+            write,
+            deadline: clock::instant_in(limit),
+        }
+    }
+
+    fn progressed(&self, conn: &mut Conn) {
+        if std::mem::take(&mut conn.waited) {
+            self.env.ages.refresh(self.key.place());
+        }
+    }
+}
+
+impl Channel for ConnCell {
+    fn read(&self, number: u64, most: usize, sink: &mut Vec<u8>) -> Result<Read, ChannelError> {
+        let mut conn = self.running(number)?;
+        if let Some(error) = conn.body.error {
+            return Err(error.into());
+        }
+        loop {
+            let given = conn
+                .give_body(most, sink)
+                .map_err(|error| conn.note_body_error(error))?;
+            if given > 0 {
+                self.progressed(&mut conn);
+                return Ok(Read::Bytes(given));
+            }
+            if conn.body_is_read() {
+                return Ok(Read::End);
+            }
+            conn.send_continue();
+            match conn.receive_body() {
+                Transfer::Bytes(_) => {}
+                Transfer::WouldBlock => {
+                    conn.waited = true;
+                    return Ok(Read::Wait(self.wait(&conn, false)));
+                }
+                Transfer::Closed => {
+                    return Err(conn.note_body_error(PeerError::BodyCutShort).into());
+                }
+            }
+        }
+    }
+
+    fn start(
+        &self,
+        number: u64,
+        head: &mut ResponseHead,
+        known: Option<u64>,
+    ) -> Result<(), ChannelError> {
+        let mut conn = self.running(number)?;
+        let keep = conn.keep && self.env.keeps_alive() && conn.can_be_kept();
+        let conn = &mut *conn;
+        let Some(request) = &conn.request else {
+            return Err(ChannelError::Over);
+        };
+        let asked = Asked {
+            keeps_alive: keep,
+            ..Asked::by(&request.head)
+        };
+        std::mem::swap(&mut conn.answer.head, head);
+        let reply = Reply::plan(asked, &conn.answer.head, known);
+        clock::with_http_date(|date| {
+            reply.write_head(&conn.answer.head, SERVER, date, &mut conn.answer.out);
+        });
+        conn.answer.reply = Some(reply);
+        Ok(())
+    }
+
+    fn write(&self, number: u64, piece: &[u8], flush: bool) -> Result<Progress, ChannelError> {
+        let mut conn = self.running(number)?;
+        if conn.answer.end.is_some() {
+            return Err(ChannelError::Gone);
+        }
+        let Some(reply) = &mut conn.answer.reply else {
+            return Err(ChannelError::Over);
+        };
+        let piece = &piece[..reply.body.admit(piece.len())];
+        let chunk = if piece.is_empty() {
+            None
+        } else {
+            reply.body.chunk(piece.len())
+        };
+        conn.answer.taken += piece.len() as u64;
+        let before = chunk.as_ref().map_or(&[][..], ChunkSize::as_bytes);
+        let after = if chunk.is_some() {
+            ChunkSize::AFTER
+        } else {
+            &[]
+        };
+        let sent = if piece.len() > COPIED {
+            conn.send_large(before, piece, after)
+        } else {
+            for part in [before, piece, after] {
+                conn.answer.out.extend_from_slice(part);
+            }
+            if flush {
+                conn.send_pending()
+            } else {
+                Sent::Blocked
+            }
+        };
+        if let Sent::Failed(end) = sent {
+            conn.answer.end = Some(end);
+            return Err(ChannelError::Gone);
+        }
+        if conn.answer.pending().len() > self.env.config.bounds.response {
+            conn.waited = true;
+            return Ok(Progress::Wait(self.wait(&conn, true)));
+        }
+        self.progressed(&mut conn);
+        Ok(Progress::Taken)
+    }
+
+    fn push(&self, number: u64) -> Result<Progress, ChannelError> {
+        self.write(number, &[], true)
+    }
+
+    fn send_file(
+        &self,
+        number: u64,
+        file: OwnedFd,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), ChannelError> {
+        let mut conn = self.running(number)?;
+        let Some(reply) = &mut conn.answer.reply else {
+            return Err(ChannelError::Over);
+        };
+        let asked = usize::try_from(length).unwrap_or(usize::MAX);
+        let left = reply.body.admit(asked) as u64;
+        conn.answer.taken += left;
+        conn.answer.file = Some(FileTail { file, offset, left });
+        Ok(())
+    }
+
+    fn end(&self, number: u64) -> Result<(), ChannelError> {
+        let mut conn = self.running(number)?;
+        let answer = &mut conn.answer;
+        if let Some(reply) = &answer.reply {
+            answer.out.extend_from_slice(reply.body.ending());
+            if reply.body.owed() > 0 && answer.end.is_none() {
+                answer.end = Some(End::CutShort);
+            }
+        }
+        answer.finished = true;
+        Ok(())
+    }
+
+    fn abort(&self, number: u64, end: End) {
+        if let Ok(mut conn) = self.running(number) {
+            conn.answer.end.get_or_insert(end);
+            conn.answer.finished = true;
+        }
+    }
+
+    fn facts(&self, number: u64) -> Facts {
+        let conn = self.lock();
+        if conn.number != number {
+            return Facts::default();
+        }
+        let reply = conn.answer.reply.as_ref();
+        Facts {
+            started: reply.is_some(),
+            sent: conn.answer.taken,
+            chunked: reply.is_some_and(|reply| reply.body.is_chunked()),
+            close: reply.is_none_or(|reply| reply.close),
+            end: conn.answer.end,
+            owed: reply.map_or(0, |reply| reply.body.owed()),
+            body_error: conn.body.error,
+            taken_over: conn.taken_over,
+        }
+    }
+
+    fn take_socket(&self, number: u64) -> Result<OwnedFd, ChannelError> {
+        let mut conn = self.running(number)?;
+        let socket = conn.stream.duplicate()?;
+        conn.taken_over = true;
+        Ok(socket)
+    }
+
+    fn trailers(&self, number: u64, each: &mut dyn FnMut(&[u8], &[u8])) {
+        let Ok(conn) = self.running(number) else {
+            return;
+        };
+        if let Some(decoder) = &conn.body.decoder {
+            decoder
+                .trailers()
+                .fields()
+                .for_each(|(name, value)| each(name, value));
+        }
+    }
+
+    fn note_environ(&self, number: u64, values: Vec<(String, String)>) {
+        if let Ok(mut conn) = self.running(number) {
+            conn.answer.environ = values;
+        }
+    }
+}
+
+impl Conn {
+    /// Moves content that is at hand to `sink`: what was read in advance, then what the input holds.
+    fn give_body(&mut self, most: usize, sink: &mut Vec<u8>) -> Result<usize, PeerError> {
+        let ahead = &self.body.buffer[self.body.at..];
+        if !ahead.is_empty() {
+            let given = ahead.len().min(most);
+            sink.extend_from_slice(&ahead[..given]);
+            self.body.at += given;
+            return Ok(given);
+        }
+        let input = std::mem::take(&mut self.input);
+        let decoded = self.decode(&input, most, sink);
+        self.input = input;
+        let (used, given) = decoded?;
+        self.input.drain(..used);
+        Ok(given)
+    }
+
+    /// Decodes from `input` until `most` bytes of content are found; how much was used and given.
+    fn decode(
+        &mut self,
+        input: &[u8],
+        most: usize,
+        sink: &mut Vec<u8>,
+    ) -> Result<(usize, usize), PeerError> {
+        let Some(decoder) = &mut self.body.decoder else {
+            return Ok((0, 0));
+        };
+        let (mut used, mut given) = (0, 0);
+        loop {
+            match decoder.decode(&input[used..])? {
+                Decoded::Content { skip, len } => {
+                    let content = &input[used + skip..used + skip + len];
+                    used += skip + len;
+                    let wanted = len.min(most - given);
+                    sink.extend_from_slice(&content[..wanted]);
+                    given += wanted;
+                    if wanted < len || given == most {
+                        // More than was asked for: it is content already, and waits as such.
+                        self.body.buffer.clear();
+                        self.body.buffer.extend_from_slice(&content[wanted..]);
+                        self.body.at = 0;
+                        return Ok((used, given));
+                    }
+                }
+                Decoded::Partial { used: more } => return Ok((used + more, given)),
+                Decoded::End { used: more } => return Ok((used + more, given)),
+            }
+        }
+    }
+
+    fn receive_body(&mut self) -> Transfer {
+        self.stream.receive_more(&mut self.input, BODY_PIECE)
+    }
+
+    /// RFC 9110 section 10.1.1: the client is told to go on when somebody first wants the body, and
+    /// not if it has gone on already.
+    fn send_continue(&mut self) {
+        if std::mem::take(&mut self.body.owes_continue) && self.answer.reply.is_none() {
+            self.answer
+                .out
+                .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            // Should the kernel not take it, it precedes the answer; a client that is gone is
+            // noticed at the read that follows.
+            let _ = self.send_pending();
+        }
+    }
+
+    fn note_body_error(&mut self, error: PeerError) -> PeerError {
+        self.body.error = Some(error);
+        self.keep = false;
+        error
+    }
+
+    /// What is left of the body can be thrown away cheaply enough to keep the connection. A client
+    /// that still waits for `100 Continue` may send it or not: only closing is safe.
+    fn can_be_kept(&self) -> bool {
+        let remaining = self
+            .body
+            .decoder
+            .as_ref()
+            .and_then(|decoder| decoder.remaining());
+        !self.body.owes_continue
+            && self.body.error.is_none()
+            && remaining.is_none_or(|left| left <= DRAINED_AT_MOST)
+    }
+}

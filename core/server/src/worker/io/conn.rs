@@ -1,0 +1,207 @@
+//! One connection: its socket, and how far its request and its answer have got.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tricorn_http::body::BodyDecoder;
+use tricorn_http::response::{Reply, ResponseHead};
+use tricorn_http::{HeadScan, PeerError};
+
+use super::Key;
+use super::env::Env;
+use super::timers::{Limit, NEVER};
+use crate::exchange::{End, Endpoints, Request};
+use crate::sock::Stream;
+
+/// Where a connection is in the life of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The head of a request is awaited, or has come in part.
+    Head,
+    /// A body short enough is read before the application is called.
+    Body,
+    /// As `Body`, but all the memory for such bodies is in use: reading pauses.
+    BodyPaused,
+    /// Ready to run.
+    Queued,
+    /// The gateway has it.
+    Running,
+    /// The answer is whole, and not all of it is sent.
+    Flushing,
+    /// The rest of a body that nobody read is thrown away before the next request.
+    Draining,
+    /// Nothing more will be sent. What the client still sends is thrown away, so that it reads the
+    /// answer's end and not a reset (RFC 9112 section 9.6).
+    Lingering,
+    /// To be taken out of the table.
+    Closed,
+}
+
+/// What epoll tells of a connection. All of it edge-triggered: told once, and remembered here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Interest {
+    /// Nothing: it is not registered.
+    None,
+    /// That there is something to read.
+    Read,
+    /// That too, and that there is room to write.
+    ReadWrite,
+}
+
+/// The request's body.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    /// `None` before the head is whole.
+    pub(super) decoder: Option<BodyDecoder>,
+    /// Content that was read in advance, from `at` on not yet given out.
+    pub(super) buffer: Vec<u8>,
+    pub(super) at: usize,
+    /// `100 Continue` is owed at the first read.
+    pub(super) owes_continue: bool,
+    /// What was wrong with it, once that has been met.
+    pub(super) error: Option<PeerError>,
+    /// Bytes of the worker's memory for bodies that this one has reserved.
+    pub(super) reserved: usize,
+}
+
+/// The rest of a file that is still to be sent.
+#[derive(Debug)]
+pub(super) struct FileTail {
+    pub(super) file: OwnedFd,
+    pub(super) offset: u64,
+    pub(super) left: u64,
+}
+
+/// The answer.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) head: ResponseHead,
+    /// `None` until the answer is started.
+    pub(super) reply: Option<Reply>,
+    /// Framed bytes, from `at` on not yet sent.
+    pub(super) out: Vec<u8>,
+    pub(super) at: usize,
+    /// Follows `out`.
+    pub(super) file: Option<FileTail>,
+    /// Bytes of content taken.
+    pub(super) taken: u64,
+    /// How it ended, once it has.
+    pub(super) end: Option<End>,
+    /// The gateway has said that it is whole, or has given it up.
+    pub(super) finished: bool,
+    /// Values for the access log that only the application's side knows.
+    pub(super) environ: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// Framed bytes that are not sent yet.
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.out[self.at..]
+    }
+
+    /// Makes room for the next answer, and keeps the memory unless it is much.
+    pub(super) fn reset(&mut self) {
+        self.head.clear();
+        self.reply = None;
+        self.out.clear();
+        self.out.shrink_to(64 * 1024);
+        self.at = 0;
+        self.file = None;
+        self.taken = 0;
+        self.end = None;
+        self.finished = false;
+        self.environ.clear();
+    }
+}
+
+/// The state behind a connection's lock.
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) stream: Stream,
+    pub(super) endpoints: Arc<Endpoints>,
+    pub(super) phase: Phase,
+    /// The kernel may have bytes, or an end, that were not read yet.
+    pub(super) readable: bool,
+    /// Known to epoll, and for what.
+    pub(super) interest: Interest,
+    /// The running request has waited for its client.
+    pub(super) waited: bool,
+    /// A PROXY header may still come.
+    pub(super) may_open: bool,
+    /// Bytes that belong to nothing that has been taken up yet.
+    pub(super) input: Vec<u8>,
+    pub(super) scan: HeadScan,
+    /// The number of the request under way, or of the last one.
+    pub(super) number: u64,
+    pub(super) request: Option<Arc<Request>>,
+    pub(super) body: Body,
+    pub(super) answer: Answer,
+    /// The request allows the connection to be kept.
+    pub(super) keep: bool,
+    /// The application has the socket.
+    pub(super) taken_over: bool,
+    /// Bytes thrown away since draining or lingering began.
+    pub(super) drained: u64,
+    pub(super) limit: Limit,
+}
+
+impl Conn {
+    pub(super) fn new(stream: Stream, endpoints: Endpoints, may_open: bool) -> Self {
+        Self {
+            stream,
+            endpoints: Arc::new(endpoints),
+            phase: Phase::Head,
+            readable: true,
+            interest: Interest::None,
+            waited: false,
+            may_open,
+            input: Vec::new(),
+            scan: HeadScan::default(),
+            number: 0,
+            request: None,
+            body: Body::default(),
+            answer: Answer::default(),
+            keep: false,
+            taken_over: false,
+            drained: 0,
+            limit: Limit::default(),
+        }
+    }
+
+    /// Nothing of a request has come: the connection can be closed without anybody noticing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.phase == Phase::Head && !self.scan.has_begun() && self.input.is_empty()
+    }
+
+    /// Sets the time limit, `after` nanoseconds from `now`.
+    pub(super) fn limit_to(&mut self, now: u64, after: Option<u64>) {
+        self.limit.at = after.map_or(NEVER, |after| now.saturating_add(after));
+    }
+
+    /// All of the request's body has been taken off the connection.
+    pub(super) fn body_is_read(&self) -> bool {
+        self.body.decoder.as_ref().is_none_or(BodyDecoder::is_done)
+    }
+}
+
+/// A connection, as the table and the transactions hold it.
+#[derive(Debug)]
+pub(super) struct ConnCell {
+    pub(super) env: Arc<Env>,
+    pub(super) key: Key,
+    conn: Mutex<Conn>,
+}
+
+impl ConnCell {
+    pub(super) fn new(env: Arc<Env>, key: Key, conn: Conn) -> Self {
+        Self {
+            env,
+            key,
+            conn: Mutex::new(conn),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Conn> {
+        self.conn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,332 @@
+//! The table of connections, and what moves them along.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, MutexGuard};
+
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use slab::Slab;
+
+use super::Key;
+use super::accept::Listeners;
+use super::conn::{Conn, ConnCell, Interest, Phase};
+use super::env::Env;
+use super::timers::Timers;
+use crate::clock;
+use crate::exchange::Endpoints;
+use crate::gateway::{Handle, Transaction};
+use crate::sock::{Accepted, Listener};
+
+/// Bytes that are read from a socket at once.
+const SCRATCH: usize = 64 * 1024;
+
+/// How long a worker that has run out of descriptors waits before it accepts again.
+const ACCEPT_PAUSE: u64 = 500_000_000;
+
+/// A request that was refused, for the handlers of `request_error`.
+#[derive(Debug)]
+pub(in super::super) struct Refusal {
+    pub(in super::super) status: u16,
+    pub(in super::super) reason: String,
+}
+
+/// The core.
+#[derive(Debug)]
+pub(in super::super) struct Core {
+    pub(super) env: Arc<Env>,
+    epoll: Arc<Epoll>,
+    pub(in super::super) listeners: Listeners,
+    table: Slab<Arc<ConnCell>>,
+    next_serial: u32,
+    ready: VecDeque<Arc<ConnCell>>,
+    pub(super) timers: Timers,
+    pub(super) scratch: Vec<u8>,
+    /// The time at which this turn began.
+    pub(super) now: u64,
+    /// Bytes reserved for bodies that are read in advance.
+    pub(super) bodies: usize,
+    pub(super) paused: VecDeque<Arc<ConnCell>>,
+    pub(super) refusals: Vec<Refusal>,
+    /// The access line under way.
+    pub(super) line: String,
+    /// Until then nothing is accepted, for want of descriptors.
+    pause_until: u64,
+}
+
+impl Core {
+    pub(in super::super) fn new(
+        env: Arc<Env>,
+        epoll: Arc<Epoll>,
+        listeners: Vec<Arc<Listener>>,
+    ) -> Self {
+        Self {
+            listeners: Listeners::new(Arc::clone(&epoll), listeners),
+            env,
+            epoll,
+            table: Slab::new(),
+            next_serial: 0,
+            ready: VecDeque::new(),
+            timers: Timers::default(),
+            scratch: Vec::with_capacity(SCRATCH),
+            now: clock::now(),
+            bodies: 0,
+            paused: VecDeque::new(),
+            refusals: Vec::new(),
+            line: String::new(),
+            pause_until: 0,
+        }
+    }
+
+    /// Begins a turn: takes the events in, and notices limits that are reached.
+    pub(in super::super) fn take_events(&mut self, events: &[EpollEvent]) {
+        self.now = clock::now();
+        for event in events {
+            if self.listeners.note(event.data()) {
+                continue;
+            }
+            let key = Key::from_data(event.data());
+            if let Some(cell) = self.find(key) {
+                let mut conn = cell.lock();
+                conn.readable |= event.events().intersects(!EpollFlags::EPOLLOUT);
+                self.pump(&cell, &mut conn);
+            }
+        }
+        self.expire();
+        self.resume_bodies();
+    }
+
+    /// Nanoseconds until a limit may be reached.
+    pub(in super::super) fn until_next_limit(&self) -> Option<u64> {
+        let pause = Some(self.pause_until).filter(|&until| until > 0);
+        self.timers
+            .next()
+            .into_iter()
+            .chain(pause)
+            .min()
+            .map(|at| at.saturating_sub(clock::now()))
+    }
+
+    /// Whether a request is ready to run.
+    pub(in super::super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The next request to run.
+    pub(in super::super) fn take_ready(&mut self) -> Option<Transaction> {
+        loop {
+            let cell = self.ready.pop_front()?;
+            let mut conn = cell.lock();
+            if conn.phase != Phase::Queued {
+                continue;
+            }
+            conn.phase = Phase::Running;
+            let (number, request) = (conn.number, conn.request.clone());
+            drop(conn);
+            if let Some(request) = request {
+                self.env.ages.begin(cell.key.place());
+                let place = cell.key.place();
+                return Some(Transaction {
+                    request,
+                    channel: Handle::new(cell, number),
+                    place,
+                });
+            }
+        }
+    }
+
+    /// Takes a request back. Whatever is still to be sent is the core's affair now.
+    pub(in super::super) fn take_back(&mut self, transaction: Transaction) {
+        let place = transaction.place;
+        drop(transaction);
+        self.env.ages.end(place);
+        let Some(cell) = self.table.get(place).cloned() else {
+            return;
+        };
+        let mut conn = cell.lock();
+        if conn.phase == Phase::Running {
+            conn.phase = Phase::Flushing;
+            self.release_body(&mut conn);
+            self.pump(&cell, &mut conn);
+        }
+        drop(conn);
+        self.resume_bodies();
+    }
+
+    /// Accepts up to `most` connections; how many it were.
+    pub(in super::super) fn accept(&mut self, most: usize) -> usize {
+        let mut accepted = 0;
+        while accepted < most && self.has_room() {
+            match self.listeners.accept() {
+                Ok(Some((connection, listener))) => {
+                    self.open(connection, &listener);
+                    accepted += 1;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.complain_of_accept(&error);
+                    break;
+                }
+            }
+        }
+        accepted
+    }
+
+    /// Waits for connections while there is room for them, and `wanted` says so.
+    pub(in super::super) fn balance_listeners(&mut self, wanted: bool) {
+        if self.pause_until <= self.now {
+            self.pause_until = 0;
+        }
+        if wanted && self.has_room() && self.pause_until == 0 {
+            self.listeners.enable();
+        } else {
+            self.listeners.disable();
+        }
+    }
+
+    /// Ends connections that nobody would notice the end of. Called when the worker stops.
+    pub(in super::super) fn close_idle(&mut self) {
+        let cells: Vec<_> = self
+            .table
+            .iter()
+            .map(|(_, cell)| Arc::clone(cell))
+            .collect();
+        for cell in cells {
+            let mut conn = cell.lock();
+            if conn.is_idle() {
+                conn.phase = Phase::Closed;
+                self.settle(&cell, &mut conn);
+            }
+        }
+    }
+
+    /// Whether every connection is gone, or only its end is still to come. Looks at each.
+    pub(in super::super) fn is_quiet(&self) -> bool {
+        self.table
+            .iter()
+            .all(|(_, cell)| cell.lock().phase == Phase::Lingering)
+    }
+
+    /// The requests refused since the last call.
+    pub(in super::super) fn take_refusals(&mut self) -> Vec<Refusal> {
+        std::mem::take(&mut self.refusals)
+    }
+
+    fn has_room(&self) -> bool {
+        self.table.len() < self.env.config.bounds.connections
+    }
+
+    fn open(&mut self, accepted: Accepted, listener: &Listener) {
+        let trust = &self.env.config.rules.trust;
+        let endpoints = Endpoints {
+            trusted: trust.forwarded.allows(accepted.peer.map(|peer| peer.ip())),
+            peer: accepted.peer,
+            proxied: None,
+            local: Arc::clone(&listener.local),
+        };
+        let may_open = trust.proxy_protocol != tricorn_http::trust::ProxyProtocol::Off;
+        let mut conn = Conn::new(accepted.stream, endpoints, may_open);
+        conn.limit_to(self.now, self.env.limits.header);
+        // Serials stay below those of listeners: 31 bits are plenty to tell neighbours apart.
+        self.next_serial = (self.next_serial + 1) & (u32::MAX >> 1);
+        let vacancy = self.table.vacant_entry();
+        let key = Key {
+            index: vacancy.key() as u32,
+            serial: self.next_serial,
+        };
+        let cell = Arc::new(ConnCell::new(Arc::clone(&self.env), key, conn));
+        vacancy.insert(Arc::clone(&cell));
+        self.env.cell.set_connections(self.table.len());
+        let mut conn = cell.lock();
+        self.pump(&cell, &mut conn);
+    }
+
+    fn find(&self, key: Key) -> Option<Arc<ConnCell>> {
+        self.table
+            .get(key.place())
+            .filter(|cell| cell.key == key)
+            .cloned()
+    }
+
+    /// Moves a connection along as far as it goes without waiting.
+    pub(super) fn pump(&mut self, cell: &Arc<ConnCell>, conn: &mut MutexGuard<'_, Conn>) {
+        loop {
+            let again = match conn.phase {
+                Phase::Head => self.read_head(cell, conn),
+                Phase::Body => self.read_body(cell, conn),
+                Phase::Flushing => self.flush(conn),
+                Phase::Draining => self.drain(conn),
+                Phase::Lingering => self.linger(conn),
+                Phase::BodyPaused | Phase::Queued | Phase::Running | Phase::Closed => false,
+            };
+            if !again {
+                break;
+            }
+        }
+        self.settle(cell, conn);
+    }
+
+    fn settle(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
+        let needed = match conn.phase {
+            Phase::Closed => return self.remove(cell, conn),
+            Phase::Queued | Phase::Running => return,
+            Phase::Flushing => Interest::ReadWrite,
+            _ => Interest::Read,
+        };
+        if conn.interest < needed {
+            self.register(cell.key, conn, needed);
+        }
+        self.timers.arm(cell.key, &mut conn.limit);
+    }
+
+    fn register(&self, key: Key, conn: &mut Conn, needed: Interest) {
+        let mut flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+        if needed == Interest::ReadWrite {
+            flags |= EpollFlags::EPOLLOUT;
+        }
+        let mut event = EpollEvent::new(flags, key.to_data());
+        let done = if conn.interest == Interest::None {
+            self.epoll.add(&conn.stream, event)
+        } else {
+            self.epoll.modify(&conn.stream, &mut event)
+        };
+        match done {
+            Ok(()) => conn.interest = needed,
+            // The connection is then served by its time limits alone, and they close it.
+            Err(error) => log::warn!("cannot wait for a connection: {error}"),
+        }
+    }
+
+    fn remove(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
+        let is_there = self
+            .table
+            .get(cell.key.place())
+            .is_some_and(|there| there.key == cell.key);
+        if is_there {
+            self.release_body(conn);
+            self.table.remove(cell.key.place());
+            self.env.cell.set_connections(self.table.len());
+        }
+    }
+
+    pub(super) fn queue(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
+        conn.phase = Phase::Queued;
+        self.ready.push_back(Arc::clone(cell));
+    }
+
+    fn expire(&mut self) {
+        while let Some(due) = self.timers.take_due(self.now) {
+            if let Some(cell) = self.find(due.key) {
+                let mut conn = cell.lock();
+                if self.timers.is_reached(due, &mut conn.limit, self.now) {
+                    self.give_up(&mut conn);
+                    self.pump(&cell, &mut conn);
+                }
+            }
+        }
+    }
+
+    fn complain_of_accept(&mut self, error: &std::io::Error) {
+        log::warn!("cannot accept connections: {error}; those open are served on");
+        self.pause_until = self.now + ACCEPT_PAUSE;
+        self.listeners.disable();
+    }
+}

@@ -1,0 +1,240 @@
+//! The end of a request, and what becomes of its connection.
+
+use std::sync::Arc;
+
+use tricorn_http::PeerError;
+use tricorn_http::body::Decoded;
+use tricorn_http::response::{Asked, Reply, error_page};
+
+use super::channel::{DRAINED_AT_MOST, SERVER};
+use super::conn::{Conn, Phase};
+use super::core::{Core, Refusal};
+use super::output::Sent;
+use crate::clock;
+use crate::exchange::{End, Record, Request};
+use crate::hooks::Event;
+use crate::log::ACCESS;
+use crate::sock::Transfer;
+
+/// How long a client may take to notice the end of a connection.
+const LINGER: u64 = 2_000_000_000;
+
+/// How long the rest of a body that nobody read may take to come.
+const DRAIN: u64 = 5_000_000_000;
+
+impl Core {
+    /// Answers a request that breaks the rules, and ends the connection.
+    pub(super) fn refuse(&mut self, conn: &mut Conn, error: PeerError) {
+        let client = conn.endpoints.client().map_or_else(
+            || "a unix socket".to_owned(),
+            |client| client.ip().to_string(),
+        );
+        log::warn!("Invalid request from {client}: {error}");
+        let status = error.status();
+        if self.env.bus.is_heard(Event::RequestError) {
+            self.refusals.push(Refusal {
+                status: status.code(),
+                reason: error.to_string(),
+            });
+        }
+        self.ensure_request(conn);
+        let answer = &mut conn.answer;
+        let page = error_page(status, &error.to_string(), &mut answer.head);
+        let reply = Reply::plan(Asked::unreadable(), &answer.head, Some(page.len() as u64));
+        clock::with_http_date(|date| reply.write_head(&answer.head, SERVER, date, &mut answer.out));
+        answer.out.extend_from_slice(&page);
+        answer.taken = page.len() as u64;
+        answer.reply = Some(reply);
+        answer.finished = true;
+        conn.keep = false;
+        conn.phase = Phase::Flushing;
+    }
+
+    /// A refused request has a record too, with what there is of its head.
+    fn ensure_request(&self, conn: &mut Conn) {
+        let now = self.now;
+        let endpoints = Arc::clone(&conn.endpoints);
+        let request = conn.request.get_or_insert_with(|| {
+            Arc::new(Request {
+                head: tricorn_http::Head::default(),
+                endpoints,
+                number: 0,
+                started: now,
+            })
+        });
+        if request.started == 0 {
+            Arc::make_mut(request).started = now;
+        }
+    }
+
+    /// Sends what is owed. Whether the phase has changed.
+    pub(super) fn flush(&mut self, conn: &mut Conn) -> bool {
+        if !matches!(conn.answer.end, None | Some(End::CutShort)) {
+            return self.complete(conn);
+        }
+        let before = conn.answer.at;
+        match conn.send_pending() {
+            Sent::All => self.complete(conn),
+            Sent::Failed(end) => {
+                conn.answer.end = Some(end);
+                self.complete(conn)
+            }
+            Sent::Blocked => {
+                let is_new = conn.limit.at == super::timers::NEVER;
+                if is_new || conn.answer.at != before || conn.answer.file.is_some() {
+                    conn.limit_to(self.now, self.env.limits.write);
+                }
+                false
+            }
+        }
+    }
+
+    /// The answer has ended, one way or another.
+    fn complete(&mut self, conn: &mut Conn) -> bool {
+        let end = match conn.answer.end {
+            Some(end) => end,
+            None if conn.taken_over && conn.answer.reply.is_none() => End::TakenOver,
+            None if !conn.answer.finished => End::CutShort,
+            None => End::Complete,
+        };
+        self.record(conn, end);
+        let closes = conn.answer.reply.as_ref().is_none_or(|reply| reply.close);
+        if end == End::Complete && !closes && self.env.keeps_alive() {
+            self.next_request(conn);
+        } else if end == End::Complete {
+            self.part(conn);
+        } else {
+            conn.phase = Phase::Closed;
+        }
+        true
+    }
+
+    fn record(&mut self, conn: &Conn, end: End) {
+        let (Some(format), Some(request)) = (&self.env.access, &conn.request) else {
+            return;
+        };
+        if end == End::TakenOver && conn.answer.head.status_line().is_empty() {
+            return;
+        }
+        let record = Record {
+            request,
+            response: &conn.answer.head,
+            sent: conn.answer.taken,
+            duration: clock::now().saturating_sub(request.started),
+            end,
+            environ: &conn.answer.environ,
+        };
+        self.line.clear();
+        format.render(&record, &mut self.line);
+        log::info!(target: ACCESS, "{}", self.line);
+    }
+
+    fn next_request(&mut self, conn: &mut Conn) {
+        conn.answer.reset();
+        if conn.body_is_read() {
+            conn.phase = Phase::Head;
+            conn.body.decoder = None;
+            conn.limit_to(self.now, Some(self.env.limits.keepalive));
+        } else {
+            conn.phase = Phase::Draining;
+            conn.drained = 0;
+            conn.limit_to(self.now, Some(DRAIN));
+        }
+    }
+
+    /// Ends a connection in a way that the client can read all of its answer.
+    pub(super) fn part(&mut self, conn: &mut Conn) {
+        let is_clean = conn.body_is_read() && conn.input.is_empty() && !conn.readable;
+        if is_clean {
+            conn.phase = Phase::Closed;
+            return;
+        }
+        conn.stream.finish();
+        conn.phase = Phase::Lingering;
+        conn.drained = 0;
+        conn.limit_to(self.now, Some(LINGER));
+    }
+
+    /// Throws away the rest of a body. Whether the phase has changed.
+    pub(super) fn drain(&mut self, conn: &mut Conn) -> bool {
+        loop {
+            match conn.discard_body() {
+                Ok(true) => {
+                    self.next_request(conn);
+                    return true;
+                }
+                Ok(false) if conn.drained <= DRAINED_AT_MOST => {}
+                Ok(false) | Err(_) => {
+                    self.part(conn);
+                    return true;
+                }
+            }
+            if !conn.readable {
+                return false;
+            }
+            let most = self.scratch.capacity();
+            let received = conn.stream.receive_more(&mut conn.input, most);
+            conn.readable = received == Transfer::Bytes(most);
+            if received == Transfer::Closed {
+                conn.phase = Phase::Closed;
+                return true;
+            }
+        }
+    }
+
+    /// Throws away whatever comes. Whether the phase has changed.
+    pub(super) fn linger(&mut self, conn: &mut Conn) -> bool {
+        conn.input.clear();
+        while conn.readable {
+            self.scratch.clear();
+            let most = self.scratch.capacity();
+            let received = conn.stream.receive_more(&mut self.scratch, most);
+            conn.readable = received == Transfer::Bytes(most);
+            conn.drained += self.scratch.len() as u64;
+            if received == Transfer::Closed || conn.drained > DRAINED_AT_MOST {
+                conn.phase = Phase::Closed;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A time limit is reached.
+    pub(super) fn give_up(&mut self, conn: &mut Conn) {
+        conn.limit.at = super::timers::NEVER;
+        match conn.phase {
+            Phase::Head if conn.is_idle() => conn.phase = Phase::Closed,
+            Phase::Head => self.refuse(conn, PeerError::HeadTimeout),
+            Phase::Body | Phase::BodyPaused => self.refuse(conn, PeerError::BodyTimeout),
+            Phase::Flushing => conn.answer.end = Some(End::WriteTimeout),
+            Phase::Draining | Phase::Lingering => conn.phase = Phase::Closed,
+            Phase::Queued | Phase::Running | Phase::Closed => {}
+        }
+    }
+}
+
+impl Conn {
+    /// Throws away what the input holds of the body. Whether the body is complete.
+    fn discard_body(&mut self) -> Result<bool, PeerError> {
+        let mut used = 0;
+        let done = loop {
+            let Some(decoder) = &mut self.body.decoder else {
+                break true;
+            };
+            match decoder.decode(&self.input[used..])? {
+                Decoded::Content { skip, len } => used += skip + len,
+                Decoded::Partial { used: more } => {
+                    used += more;
+                    break false;
+                }
+                Decoded::End { used: more } => {
+                    used += more;
+                    break true;
+                }
+            }
+        };
+        self.drained += used as u64;
+        self.input.drain(..used);
+        Ok(done)
+    }
+}

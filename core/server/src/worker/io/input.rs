@@ -1,0 +1,284 @@
+//! Reading heads, and the bodies that are read in advance.
+
+use std::sync::Arc;
+
+use tricorn_http::body::BodyDecoder;
+use tricorn_http::proxy::{self, Opening};
+use tricorn_http::{Framing, Head, HeadScan, PeerError, Scanned};
+
+use super::conn::{Conn, ConnCell, Phase};
+use super::core::Core;
+use super::timers::NEVER;
+use crate::clock;
+use crate::exchange::Request;
+use crate::sock::Transfer;
+
+/// What bytes at the beginning of the input came to.
+enum Taken {
+    /// More are needed.
+    Nothing,
+    /// A PROXY header of this length.
+    Opening(usize),
+    /// A whole head that ends here.
+    Head(usize),
+}
+
+impl Core {
+    /// Reads until a head is whole or the kernel has nothing more. Whether the phase has changed.
+    pub(super) fn read_head(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) -> bool {
+        if !conn.input.is_empty() && self.take_held(cell, conn) {
+            return true;
+        }
+        while conn.readable {
+            let mut scratch = std::mem::take(&mut self.scratch);
+            scratch.clear();
+            let most = scratch.capacity();
+            let received = conn.stream.receive_more(&mut scratch, most);
+            conn.readable = received == Transfer::Bytes(most);
+            let moved = match received {
+                Transfer::Bytes(_) => self.take_received(cell, conn, &scratch),
+                Transfer::WouldBlock => false,
+                Transfer::Closed => {
+                    conn.phase = Phase::Closed;
+                    true
+                }
+            };
+            self.scratch = scratch;
+            if moved {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The common case is a whole head in one piece, which is parsed where it lies.
+    fn take_received(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn, bytes: &[u8]) -> bool {
+        if conn.input.is_empty() {
+            let (used, moved) = self.take_input(cell, conn, bytes);
+            conn.input.extend_from_slice(&bytes[used..]);
+            moved
+        } else {
+            conn.input.extend_from_slice(bytes);
+            self.take_held(cell, conn)
+        }
+    }
+
+    fn take_held(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) -> bool {
+        let input = std::mem::take(&mut conn.input);
+        let (used, moved) = self.take_input(cell, conn, &input);
+        conn.input = input;
+        conn.input.drain(..used);
+        moved
+    }
+
+    /// Takes a head off the beginning of `input`: how much was used, and whether the phase changed.
+    fn take_input(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn, input: &[u8]) -> (usize, bool) {
+        let was_idle = !conn.scan.has_begun();
+        let mut used = 0;
+        loop {
+            match self.take_head(conn, &input[used..]) {
+                Ok(Taken::Opening(length)) => used += length,
+                Ok(Taken::Head(end)) => {
+                    used += end;
+                    self.take_request(cell, conn);
+                    return (used, true);
+                }
+                Ok(Taken::Nothing) => {
+                    if was_idle && used < input.len() {
+                        conn.limit_to(self.now, self.env.limits.header);
+                    }
+                    return (used, false);
+                }
+                Err(error) => {
+                    self.refuse(conn, error);
+                    return (input.len(), true);
+                }
+            }
+        }
+    }
+
+    fn take_head(&mut self, conn: &mut Conn, bytes: &[u8]) -> Result<Taken, PeerError> {
+        if conn.may_open {
+            let mode = self.env.config.rules.trust.proxy_protocol;
+            match proxy::read(bytes, mode)? {
+                Opening::Partial => return Ok(Taken::Nothing),
+                Opening::Absent => conn.may_open = false,
+                Opening::Header { len, peer } => {
+                    if !self
+                        .env
+                        .config
+                        .rules
+                        .trust
+                        .proxy
+                        .allows(conn.endpoints.peer_ip())
+                    {
+                        return Err(PeerError::ProxyNotAllowed);
+                    }
+                    conn.may_open = false;
+                    Arc::make_mut(&mut conn.endpoints).proxied = peer;
+                    return Ok(Taken::Opening(len));
+                }
+            }
+        }
+        let rules = &self.env.config.rules;
+        let extent = match conn.scan.advance(bytes, &rules.limits)? {
+            Scanned::Partial => return Ok(Taken::Nothing),
+            Scanned::Complete(extent) => extent,
+        };
+        let request = request_of(conn);
+        request
+            .head
+            .read(bytes, extent, rules, request.endpoints.trusted)?;
+        Ok(Taken::Head(extent.end))
+    }
+
+    /// A head is whole and accepted: decides what becomes of its body.
+    fn take_request(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
+        conn.scan = HeadScan::default();
+        conn.number += 1;
+        let (number, now) = (
+            conn.number,
+            if self.env.wants_duration {
+                clock::now()
+            } else {
+                self.now
+            },
+        );
+        let request = request_of(conn);
+        request.number = number;
+        request.started = now;
+        let (framing, expects) = (request.head.framing(), request.head.expects_continue());
+        conn.keep = request.head.keeps_alive();
+        conn.limit.at = NEVER;
+        conn.body.error = None;
+        conn.body.owes_continue = expects && framing != Framing::None;
+        if framing == Framing::None {
+            conn.body.decoder = None;
+            return self.queue(cell, conn);
+        }
+        conn.body.decoder = Some(BodyDecoder::new(framing, &self.env.config.rules.limits));
+        match framing {
+            Framing::Length(length)
+                if !expects && length <= self.env.config.bounds.request_body as u64 =>
+            {
+                self.reserve_body(cell, conn, length as usize);
+            }
+            _ => self.queue(cell, conn),
+        }
+    }
+
+    fn reserve_body(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn, length: usize) {
+        conn.limit_to(self.now, self.env.limits.body);
+        if !self.has_memory(length) {
+            conn.phase = Phase::BodyPaused;
+            self.paused.push_back(Arc::clone(cell));
+            return;
+        }
+        self.bodies += length;
+        conn.body.reserved = length;
+        conn.body.buffer.reserve_exact(length);
+        conn.phase = Phase::Body;
+    }
+
+    /// Lets go of a body's memory.
+    pub(super) fn release_body(&mut self, conn: &mut Conn) {
+        self.bodies -= std::mem::take(&mut conn.body.reserved);
+        conn.body.buffer.clear();
+        conn.body.buffer.shrink_to(4096);
+        conn.body.at = 0;
+    }
+
+    /// Lets bodies that waited for memory go on. Called while no connection is locked.
+    pub(super) fn resume_bodies(&mut self) {
+        while let Some(cell) = self.paused.front().cloned() {
+            let mut conn = cell.lock();
+            let length = conn
+                .body
+                .decoder
+                .as_ref()
+                .and_then(BodyDecoder::remaining)
+                .unwrap_or(0) as usize;
+            let is_waiting = conn.phase == Phase::BodyPaused;
+            if is_waiting && !self.has_memory(length) {
+                return;
+            }
+            self.paused.pop_front();
+            if is_waiting {
+                self.reserve_body(&cell, &mut conn, length);
+                self.pump(&cell, &mut conn);
+            }
+        }
+    }
+
+    /// One body is always let through, however long.
+    fn has_memory(&self, length: usize) -> bool {
+        self.bodies == 0 || self.bodies + length <= self.env.config.bounds.request_bodies
+    }
+
+    /// Reads a body into memory. Whether the phase has changed.
+    pub(super) fn read_body(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) -> bool {
+        conn.keep_input();
+        while !conn.body_is_read() {
+            if !conn.readable {
+                return false;
+            }
+            match conn.receive_content() {
+                Transfer::Bytes(_) => conn.limit_to(self.now, self.env.limits.body),
+                Transfer::WouldBlock => {}
+                Transfer::Closed => {
+                    self.refuse(conn, PeerError::BodyCutShort);
+                    return true;
+                }
+            }
+        }
+        conn.limit.at = NEVER;
+        self.queue(cell, conn);
+        true
+    }
+}
+
+impl Conn {
+    /// Takes content that has come with the head.
+    fn keep_input(&mut self) {
+        let count = self.count_content(self.input.len());
+        self.body.buffer.extend_from_slice(&self.input[..count]);
+        self.input.drain(..count);
+    }
+
+    /// Receives content to where it will be read from.
+    fn receive_content(&mut self) -> Transfer {
+        let missing = self.body.reserved - self.body.buffer.len();
+        let received = self.stream.receive_more(&mut self.body.buffer, missing);
+        self.readable = received == Transfer::Bytes(missing);
+        if let Transfer::Bytes(count) = received {
+            self.count_content(count);
+        }
+        received
+    }
+
+    /// Tells the decoder of `count` bytes of a body whose length is known; how many belong to it.
+    fn count_content(&mut self, count: usize) -> usize {
+        self.body
+            .decoder
+            .as_mut()
+            .map_or(0, |decoder| decoder.skip_content(count))
+    }
+}
+
+/// The connection's request, to be filled in: the last one's memory, unless somebody keeps it.
+fn request_of(conn: &mut Conn) -> &mut Request {
+    let request = conn.request.get_or_insert_with(|| {
+        let endpoints = Arc::clone(&conn.endpoints);
+        Arc::new(Request {
+            head: Head::default(),
+            endpoints,
+            number: 0,
+            started: 0,
+        })
+    });
+    let request = Arc::make_mut(request);
+    if !Arc::ptr_eq(&request.endpoints, &conn.endpoints) {
+        request.endpoints = Arc::clone(&conn.endpoints);
+    }
+    request
+}

@@ -1,0 +1,51 @@
+//! The I/O core that all worker classes share: connections, parsing, time limits, buffers, on one
+//! epoll descriptor. How a request that is ready is run, and on which thread, is not known here.
+//!
+//! ```text
+//!            ┌────────────── next request ◄─────────────────┐
+//!   accept ─► Head ─► Body ─► Queued ─► Running ─► Flushing ─┴─► Draining ─► Head
+//!               │       (short bodies)   (the gateway's)    └─► Lingering ─► closed
+//!               └─ refused ────────────────────────────────────►┘
+//! ```
+//!
+//! The core is locked for short times only: never across a wait, and never across a call into the
+//! application or a hook. A connection has a lock of its own, which its running request takes
+//! without the core's. The order is: core, then connection.
+
+mod accept;
+mod channel;
+mod conn;
+mod core;
+mod env;
+mod finish;
+mod input;
+mod output;
+mod timers;
+
+pub(super) use core::Core;
+pub(super) use env::Env;
+
+/// A connection's name: its place in the table, and a number that tells it from whoever had the
+/// place before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    index: u32,
+    serial: u32,
+}
+
+impl Key {
+    fn to_data(self) -> u64 {
+        u64::from(self.serial) << 32 | u64::from(self.index)
+    }
+
+    fn from_data(data: u64) -> Self {
+        Self {
+            index: data as u32,
+            serial: (data >> 32) as u32,
+        }
+    }
+
+    fn place(self) -> usize {
+        self.index as usize
+    }
+}

@@ -1,0 +1,312 @@
+//! What the threads of a worker share, and the steps that every driver's turn is made of.
+//!
+//! A driver decides on which thread a ready request runs, and when. Waiting, taking events in,
+//! accepting, and noticing that it is time to stop are the same for all, and here.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::PollTimeout;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::io::{Core, Env};
+use crate::clock;
+use crate::gateway::{Gateway, Transaction};
+use crate::hooks::{Event, Interruption, Occasion};
+use crate::lifeline::{Message, Phase, WorkerSide};
+use crate::sock::Listener;
+
+/// Data of the events that are no connection's and no listener's.
+const WAKER: u64 = u64::MAX;
+const ARBITER: u64 = u64::MAX - 1;
+const NUDGE: u64 = u64::MAX - 2;
+const BELL: u64 = u64::MAX - 3;
+
+/// Events taken in at once.
+const BATCH: usize = 256;
+
+/// Connections a lone worker accepts in a turn. One that has siblings accepts one, so that they
+/// get their share.
+const ACCEPTED_ALONE: usize = 64;
+
+/// The longest sleep of a worker that idles.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// What a driver is to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Go on.
+    Serve,
+    /// Leave the loop, with this code.
+    Leave(i32),
+}
+
+/// What a turn's events held besides connections.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Turn {
+    /// A request is ready to run.
+    pub(super) ready: bool,
+    /// The wait was cut short by a signal, or somebody rang.
+    pub(super) woken: bool,
+}
+
+/// Buffers of one waiting thread.
+pub(super) struct Events(Vec<EpollEvent>);
+
+impl Events {
+    pub(super) fn new() -> Self {
+        Self(vec![EpollEvent::empty(); BATCH])
+    }
+}
+
+/// The worker, as its threads see it.
+pub(super) struct Shared {
+    pub(super) env: Arc<Env>,
+    epoll: Arc<Epoll>,
+    core: Mutex<Core>,
+    side: WorkerSide,
+    /// Wakes the thread that minds the I/O.
+    bell: EventFd,
+    /// The longest sleep, in nanoseconds: a beat is due more often than the arbiter grows impatient.
+    longest_sleep: u64,
+    /// When the worker leaves although requests run; 0 until it is stopping.
+    leave_at: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(
+        env: Arc<Env>,
+        side: WorkerSide,
+        listeners: Vec<Arc<Listener>>,
+    ) -> nix::Result<Self> {
+        let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        epoll.add(&bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        epoll.add(
+            side.pipes.arbiter(),
+            EpollEvent::new(EpollFlags::EPOLLIN, ARBITER),
+        )?;
+        let exclusive = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
+        epoll.add(&*side.nudge, EpollEvent::new(exclusive, NUDGE))?;
+        let longest_sleep = env
+            .config
+            .time
+            .timeout
+            .map_or(LONGEST_SLEEP, |timeout| (timeout / 3).min(LONGEST_SLEEP));
+        let core = Core::new(Arc::clone(&env), Arc::clone(&epoll), listeners);
+        let shared = Self {
+            core: Mutex::new(core),
+            env,
+            epoll,
+            side,
+            bell,
+            longest_sleep: clock::nanos(longest_sleep),
+            leave_at: AtomicU64::new(0),
+        };
+        shared.core().balance_listeners(true);
+        Ok(shared)
+    }
+
+    /// Tells the arbiter that the worker serves.
+    pub(super) fn report_ready(&self) {
+        self.env.cell.set_phase(Phase::Serving);
+        self.side.pipes.send(Message::Ready);
+    }
+
+    /// Lets the control's bell end a wait: for drivers whose main thread minds the I/O.
+    pub(super) fn heed_control(&self) -> nix::Result<()> {
+        self.epoll.add(
+            self.env.control.waker(),
+            EpollEvent::new(EpollFlags::EPOLLIN, WAKER),
+        )
+    }
+
+    /// Ends the wait of the thread that minds the I/O.
+    pub(super) fn ring(&self) {
+        // A full counter rings as well.
+        let _ = self.bell.write(1);
+    }
+
+    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps until something happens, for `longest` nanoseconds at most, and takes it in.
+    pub(super) fn wait(&self, events: &mut Events, longest: u64) -> Turn {
+        let limit = self.core().until_next_limit().unwrap_or(u64::MAX);
+        let sleep = limit.min(longest).min(self.longest_sleep);
+        // Round up: waking a little early would spin through the last millisecond.
+        let timeout =
+            EpollTimeout::try_from(sleep.div_ceil(1_000_000)).unwrap_or(EpollTimeout::ZERO);
+        let (count, interrupted) = match self.epoll.wait(&mut events.0, timeout) {
+            Ok(count) => (count, false),
+            Err(error) => (0, error == Errno::EINTR),
+        };
+        self.env.cell.beat(clock::roughly_now());
+        let events = &events.0[..count];
+        let woken = self.take_special(events) || interrupted;
+        let mut core = self.core();
+        core.take_events(events);
+        Turn {
+            ready: core.has_ready(),
+            woken,
+        }
+    }
+
+    fn take_special(&self, events: &[EpollEvent]) -> bool {
+        let mut woken = false;
+        for event in events.iter().filter(|event| event.data() >= BELL) {
+            match event.data() {
+                WAKER => {
+                    self.env.control.silence();
+                    woken = true;
+                }
+                ARBITER if self.side.pipes.is_orphaned() => {
+                    log::warn!("The arbiter is gone: stopping");
+                    self.env.control.stop();
+                    // It stays readable for ever, and has said what it had to say.
+                    let _ = self.epoll.delete(self.side.pipes.arbiter());
+                }
+                BELL => drop(self.bell.read()),
+                NUDGE if self.side.nudge.take() => self.core().listeners.note_all(),
+                _ => {}
+            }
+        }
+        woken
+    }
+
+    /// Before requests are run: lets an idle sibling know of connections that this worker will not
+    /// come to at once.
+    pub(super) fn share_connections(&self) {
+        if self.side.board.workers() > 1 && self.core().listeners.any_ready() {
+            self.side.nudge.give();
+        }
+    }
+
+    /// After requests were run: accepts, and says whether requests are ready now.
+    pub(super) fn accept(&self) -> bool {
+        let alone = self.side.board.workers() <= 1;
+        let mut core = self.core();
+        if core.listeners.any_ready() {
+            core.listeners.set_shared(!alone);
+            core.accept(if alone { ACCEPTED_ALONE } else { 1 });
+        }
+        core.has_ready()
+    }
+
+    /// Ends a turn: the log's lines leave, refusals are told, listening goes by the room there is.
+    pub(super) fn end_turn(&self) {
+        if self.env.access.is_some() {
+            crate::log::flush();
+        }
+        let refusals = {
+            let mut core = self.core();
+            core.balance_listeners(self.env.control.is_alive());
+            core.take_refusals()
+        };
+        for refusal in &refusals {
+            let occasion = Occasion::Refusal {
+                status: refusal.status,
+                reason: &refusal.reason,
+            };
+            self.fire(Event::RequestError, &occasion);
+        }
+        let limit = self.env.max_requests;
+        if limit > 0 && self.env.cell.requests() >= limit && self.env.control.is_alive() {
+            log::info!(
+                "Worker has served its {limit} requests (pid: {}): leaving",
+                std::process::id()
+            );
+            self.env.control.stop();
+        }
+    }
+
+    /// Does what the worker has been asked for, on its main thread.
+    pub(super) fn oversee(&self, gateway: &dyn Gateway, signalled: bool) -> Next {
+        if signalled {
+            gateway.check_signals();
+        }
+        let control = &self.env.control;
+        if control.takes_reopen() {
+            crate::log::reopen();
+            self.fire(Event::LogReopen, &Occasion::Itself);
+        }
+        if let Some(code) = control.exit() {
+            return Next::Leave(code);
+        }
+        if control.is_alive() {
+            return Next::Serve;
+        }
+        self.drain()
+    }
+
+    /// The worker is stopping: no new connections, and an end when the last request has its answer.
+    fn drain(&self) -> Next {
+        let now = clock::now();
+        let leave_at = self.leave_at.load(Ordering::Relaxed);
+        if leave_at == 0 {
+            let graceful = clock::nanos(self.env.config.time.graceful);
+            self.leave_at
+                .store(now.saturating_add(graceful), Ordering::Relaxed);
+            self.env.cell.set_phase(Phase::Draining);
+            self.fire(Event::DrainStart, &Occasion::Itself);
+            self.take_last_connections();
+        }
+        let mut core = self.core();
+        core.balance_listeners(false);
+        core.close_idle();
+        let overdue = leave_at > 0 && now >= leave_at;
+        if !core.has_ready() && (core.is_quiet() || overdue) {
+            Next::Leave(0)
+        } else {
+            Next::Serve
+        }
+    }
+
+    /// What stands in the queue already would otherwise be reset when the last listener closes.
+    fn take_last_connections(&self) {
+        let mut core = self.core();
+        core.listeners.note_all();
+        core.accept(usize::MAX);
+    }
+
+    /// Whether the worker is stopping: it then looks around more often.
+    pub(super) fn is_draining(&self) -> bool {
+        self.leave_at.load(Ordering::Relaxed) > 0
+    }
+
+    /// Fires an event whose handlers' failures are only logged; a `SystemExit` among them is heard.
+    pub(super) fn fire(&self, event: Event, occasion: &Occasion<'_>) {
+        if let Err(Interruption::Exit(code)) = self.env.bus.fire(event, occasion) {
+            self.env.control.leave(code);
+        }
+    }
+
+    /// Takes the next ready request, unless the worker is to leave at once.
+    pub(super) fn next(&self) -> Option<Transaction> {
+        if self.env.control.exit().is_some() {
+            return None;
+        }
+        self.core().take_ready()
+    }
+
+    /// Takes a request back.
+    pub(super) fn done(&self, transaction: Transaction) {
+        self.core().take_back(transaction);
+    }
+
+    /// Blocks on nothing but the control's bell, for a thread that minds no connections.
+    pub(super) fn sleep_until_woken(&self, longest: Duration) -> bool {
+        use nix::poll::{PollFd, PollFlags, poll};
+        let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::ZERO);
+        let mut fds = [PollFd::new(self.env.control.waker(), PollFlags::POLLIN)];
+        let woken = !matches!(poll(&mut fds, timeout), Ok(0));
+        if woken {
+            self.env.control.silence();
+        }
+        woken
+    }
+}
