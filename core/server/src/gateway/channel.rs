@@ -52,6 +52,24 @@ pub trait Channel: Send + Sync {
         known: Option<u64>,
     ) -> Result<(), ChannelError>;
 
+    /// Gives a whole answer at once: `start`, a `write` of each piece, and `end`. For content that
+    /// the server may hold all of, should the client be slow.
+    ///
+    /// # Errors
+    /// As each of them.
+    fn answer(
+        &self,
+        number: u64,
+        head: &mut ResponseHead,
+        pieces: &[&[u8]],
+    ) -> Result<(), ChannelError>;
+
+    /// Sends an informational head (RFC 9110 section 15.2) before the answer's own.
+    ///
+    /// # Errors
+    /// A request that is over.
+    fn inform(&self, number: u64, head: &ResponseHead) -> Result<(), ChannelError>;
+
     /// Takes the next piece of content. With `flush`, what the client can take is sent at once;
     /// otherwise it may wait for what follows.
     ///
@@ -89,6 +107,9 @@ pub trait Channel: Send + Sync {
 
     /// What has become of the answer so far.
     fn facts(&self, number: u64) -> Facts;
+
+    /// Calls `with` with the head of the answer, once that is started.
+    fn head(&self, number: u64, with: &mut dyn FnMut(&ResponseHead));
 
     /// A second descriptor of the socket. The server then neither reads nor writes it unless an
     /// answer is started after all.
@@ -136,6 +157,14 @@ impl Handle {
         self.channel.start(self.number, head, known)
     }
 
+    pub fn answer(&self, head: &mut ResponseHead, pieces: &[&[u8]]) -> Result<(), ChannelError> {
+        self.channel.answer(self.number, head, pieces)
+    }
+
+    pub fn inform(&self, head: &ResponseHead) -> Result<(), ChannelError> {
+        self.channel.inform(self.number, head)
+    }
+
     pub fn write(&self, piece: &[u8], flush: bool) -> Result<Progress, ChannelError> {
         self.channel.write(self.number, piece, flush)
     }
@@ -159,6 +188,10 @@ impl Handle {
     #[must_use]
     pub fn facts(&self) -> Facts {
         self.channel.facts(self.number)
+    }
+
+    pub fn head(&self, with: &mut dyn FnMut(&ResponseHead)) {
+        self.channel.head(self.number, with);
     }
 
     pub fn take_socket(&self) -> Result<OwnedFd, ChannelError> {

@@ -68,6 +68,7 @@ impl Channel for ConnCell {
                 .give_body(most, sink)
                 .map_err(|error| conn.note_body_error(error))?;
             if given > 0 {
+                conn.body.owes_continue = false;
                 self.progressed(&mut conn);
                 return Ok(Read::Bytes(given));
             }
@@ -95,61 +96,45 @@ impl Channel for ConnCell {
         known: Option<u64>,
     ) -> Result<(), ChannelError> {
         let mut conn = self.running(number)?;
-        let keep = conn.keep && self.env.keeps_alive() && conn.can_be_kept();
-        let conn = &mut *conn;
-        let Some(request) = &conn.request else {
-            return Err(ChannelError::Over);
-        };
-        let asked = Asked {
-            keeps_alive: keep,
-            ..Asked::by(&request.head)
-        };
-        std::mem::swap(&mut conn.answer.head, head);
-        let reply = Reply::plan(asked, &conn.answer.head, known);
-        clock::with_http_date(|date| {
-            reply.write_head(&conn.answer.head, SERVER, date, &mut conn.answer.out);
-        });
-        conn.answer.reply = Some(reply);
+        conn.start_answer(self.env.keeps_alive(), head, known)
+    }
+
+    fn answer(
+        &self,
+        number: u64,
+        head: &mut ResponseHead,
+        pieces: &[&[u8]],
+    ) -> Result<(), ChannelError> {
+        let mut conn = self.running(number)?;
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        conn.start_answer(self.env.keeps_alive(), head, Some(length as u64))?;
+        for piece in pieces {
+            conn.add_content(piece, false)?;
+        }
+        conn.end_answer();
+        Ok(())
+    }
+
+    fn inform(&self, number: u64, head: &ResponseHead) -> Result<(), ChannelError> {
+        let mut conn = self.running(number)?;
+        if conn.answer.reply.is_none() {
+            for part in [
+                b"HTTP/1.1 ",
+                head.status_line(),
+                b"\r\n",
+                head.lines(),
+                b"\r\n",
+            ] {
+                conn.answer.out.extend_from_slice(part);
+            }
+            conn.note_sent();
+        }
         Ok(())
     }
 
     fn write(&self, number: u64, piece: &[u8], flush: bool) -> Result<Progress, ChannelError> {
         let mut conn = self.running(number)?;
-        if conn.answer.end.is_some() {
-            return Err(ChannelError::Gone);
-        }
-        let Some(reply) = &mut conn.answer.reply else {
-            return Err(ChannelError::Over);
-        };
-        let piece = &piece[..reply.body.admit(piece.len())];
-        let chunk = if piece.is_empty() {
-            None
-        } else {
-            reply.body.chunk(piece.len())
-        };
-        conn.answer.taken += piece.len() as u64;
-        let before = chunk.as_ref().map_or(&[][..], ChunkSize::as_bytes);
-        let after = if chunk.is_some() {
-            ChunkSize::AFTER
-        } else {
-            &[]
-        };
-        let sent = if piece.len() > COPIED {
-            conn.send_large(before, piece, after)
-        } else {
-            for part in [before, piece, after] {
-                conn.answer.out.extend_from_slice(part);
-            }
-            if flush {
-                conn.send_pending()
-            } else {
-                Sent::Blocked
-            }
-        };
-        if let Sent::Failed(end) = sent {
-            conn.answer.end = Some(end);
-            return Err(ChannelError::Gone);
-        }
+        conn.add_content(piece, flush)?;
         if conn.answer.pending().len() > self.env.config.bounds.response {
             conn.waited = true;
             return Ok(Progress::Wait(self.wait(&conn, true)));
@@ -181,15 +166,7 @@ impl Channel for ConnCell {
     }
 
     fn end(&self, number: u64) -> Result<(), ChannelError> {
-        let mut conn = self.running(number)?;
-        let answer = &mut conn.answer;
-        if let Some(reply) = &answer.reply {
-            answer.out.extend_from_slice(reply.body.ending());
-            if reply.body.owed() > 0 && answer.end.is_none() {
-                answer.end = Some(End::CutShort);
-            }
-        }
-        answer.finished = true;
+        self.running(number)?.end_answer();
         Ok(())
     }
 
@@ -215,6 +192,13 @@ impl Channel for ConnCell {
             owed: reply.map_or(0, |reply| reply.body.owed()),
             body_error: conn.body.error,
             taken_over: conn.taken_over,
+        }
+    }
+
+    fn head(&self, number: u64, with: &mut dyn FnMut(&ResponseHead)) {
+        let conn = self.lock();
+        if conn.number == number && conn.answer.reply.is_some() {
+            with(&conn.answer.head);
         }
     }
 
@@ -308,8 +292,94 @@ impl Conn {
                 .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             // Should the kernel not take it, it precedes the answer; a client that is gone is
             // noticed at the read that follows.
-            let _ = self.send_pending();
+            self.note_sent();
         }
+    }
+
+    fn start_answer(
+        &mut self,
+        keeps_alive: bool,
+        head: &mut ResponseHead,
+        known: Option<u64>,
+    ) -> Result<(), ChannelError> {
+        let keep = self.keep && keeps_alive && self.can_be_kept();
+        let Some(request) = &self.request else {
+            return Err(ChannelError::Over);
+        };
+        let asked = Asked {
+            keeps_alive: keep,
+            ..Asked::by(&request.head)
+        };
+        std::mem::swap(&mut self.answer.head, head);
+        let answer = &mut self.answer;
+        let reply = Reply::plan(asked, &answer.head, known);
+        clock::with_http_date(|date| reply.write_head(&answer.head, SERVER, date, &mut answer.out));
+        answer.reply = Some(reply);
+        Ok(())
+    }
+
+    /// Frames a piece of content. It is sent at once if it is large, or if it is to be flushed;
+    /// otherwise it waits for what follows.
+    fn add_content(&mut self, piece: &[u8], flush: bool) -> Result<(), ChannelError> {
+        let answer = &mut self.answer;
+        if answer.end.is_some_and(|end| end != End::CutShort) {
+            return Err(ChannelError::Gone);
+        }
+        let Some(reply) = &mut answer.reply else {
+            return Err(ChannelError::Over);
+        };
+        let piece = &piece[..reply.body.admit(piece.len())];
+        let chunk = if piece.is_empty() {
+            None
+        } else {
+            reply.body.chunk(piece.len())
+        };
+        answer.taken += piece.len() as u64;
+        let before = chunk.as_ref().map_or(&[][..], ChunkSize::as_bytes);
+        let after = if chunk.is_some() {
+            ChunkSize::AFTER
+        } else {
+            &[]
+        };
+        if piece.len() > COPIED {
+            let sent = self.send_large(before, piece, after);
+            return self.take_note(sent);
+        }
+        for part in [before, piece, after] {
+            answer.out.extend_from_slice(part);
+        }
+        if flush {
+            let sent = self.send_pending();
+            return self.take_note(sent);
+        }
+        Ok(())
+    }
+
+    fn take_note(&mut self, sent: Sent) -> Result<(), ChannelError> {
+        match sent {
+            Sent::All | Sent::Blocked => Ok(()),
+            Sent::Failed(end) => {
+                self.answer.end = Some(end);
+                Err(ChannelError::Gone)
+            }
+        }
+    }
+
+    /// Sends what is pending; a client that is gone is noticed at what follows.
+    fn note_sent(&mut self) {
+        let sent = self.send_pending();
+        let _ = self.take_note(sent);
+    }
+
+    fn end_answer(&mut self) {
+        let answer = &mut self.answer;
+        if let Some(reply) = &answer.reply {
+            answer.out.extend_from_slice(reply.body.ending());
+            if reply.body.owed() > 0 && answer.end.is_none() {
+                answer.end = Some(End::CutShort);
+            }
+        }
+        answer.finished = true;
     }
 
     fn note_body_error(&mut self, error: PeerError) -> PeerError {

@@ -1,0 +1,28 @@
+# Every developer verb; CI calls the same ones. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CARGO ?= cargo
+# What the tests drive; `release` is what ships.
+PROFILE ?= release
+
+.PHONY: help build serve test test-rust test-python lint fmt fmt-check walls bench matrix clean
+
+help: ## List the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+
+# The tools are installed anew when what they are listed in changes.
+$(VENV)/.tools: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --group test
+	@touch $@
+
+build: $(VENV)/.tools ## Build the release into .venv/bin/tricorn
+	. $(BIN)/activate && maturin develop --quiet --profile $(PROFILE) --locked
+
+serve: build ## Serve examples/apps/hello.py on 127.0.0.1:8000, with hooks that log
+	cd examples && ../$(BIN)/tricorn -c conf/hooks.conf.py -b 127.0.0.1:8000 apps.hello:application

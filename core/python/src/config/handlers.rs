@@ -1,0 +1,239 @@
+//! Collecting Python handlers from their sources, and checking what they take.
+
+use std::sync::Arc;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyModule, PyString, PyTuple};
+use tricorn_server::error::Failure;
+use tricorn_server::hooks::{Event, Handler, Source, Tongue};
+
+use crate::failure::failure;
+use crate::handler::ScriptHandler;
+
+/// Where handlers come from.
+pub(super) struct Sources<'a, 'py> {
+    pub(super) loading: &'a Bound<'py, PyModule>,
+    /// The config file, as messages call it.
+    pub(super) config_name: &'a str,
+    pub(super) config: &'a [(Event, Py<PyAny>)],
+    /// `--hook`: the event and the dotted name.
+    pub(super) flags: Vec<(String, String)>,
+}
+
+/// A handler before it is checked.
+struct Candidate<'py> {
+    event: Event,
+    object: Bound<'py, PyAny>,
+    name: Option<String>,
+    source: Source,
+    priority: i32,
+    before: Vec<String>,
+    after: Vec<String>,
+}
+
+/// The handlers of all sources, source by source, each in the order it was written in.
+pub(super) fn collect(
+    py: Python<'_>,
+    sources: &Sources<'_, '_>,
+) -> Result<Vec<(Event, Handler)>, Failure> {
+    let mut candidates = registered(py, sources.loading)?;
+    for (event, given) in sources.config {
+        let source = Source::Config(sources.config_name.to_owned());
+        for object in one_or_several(given.bind(py)) {
+            candidates.push(Candidate::plain(*event, object, source.clone()));
+        }
+    }
+    for (name, target) in &sources.flags {
+        let event = find_event(name, "--hook")?;
+        let object = PyString::new(py, target).into_any();
+        candidates.push(Candidate::plain(event, object, Source::CommandLine));
+    }
+    candidates
+        .into_iter()
+        .map(|candidate| checked(sources.loading, candidate))
+        .collect()
+}
+
+impl<'py> Candidate<'py> {
+    fn plain(event: Event, object: Bound<'py, PyAny>, source: Source) -> Self {
+        Self {
+            event,
+            object,
+            name: None,
+            source,
+            priority: 0,
+            before: Vec::new(),
+            after: Vec::new(),
+        }
+    }
+}
+
+fn one_or_several<'py>(given: &Bound<'py, PyAny>) -> Vec<Bound<'py, PyAny>> {
+    if given.is_none() {
+        Vec::new()
+    } else if let Ok(list) = given.cast::<PyList>() {
+        list.iter().collect()
+    } else if let Ok(tuple) = given.cast::<PyTuple>() {
+        tuple.iter().collect()
+    } else {
+        vec![given.clone()]
+    }
+}
+
+fn find_event(name: &str, origin: &str) -> Result<Event, Failure> {
+    Event::find(name)
+        .filter(|event| event.declaration().arguments.names().is_some())
+        .ok_or_else(|| {
+            Failure::operator(format!("there is no hook '{name}' for Python"))
+                .from_origin(origin)
+                .mend("see the names in: tricorn hooks list")
+        })
+}
+
+/// What `@tricorn.hook` has registered: by packages that offer handlers, and by everybody else.
+fn registered<'py>(
+    py: Python<'py>,
+    loading: &Bound<'py, PyModule>,
+) -> Result<Vec<Candidate<'py>>, Failure> {
+    let wrong = |error: PyErr| failure(py, &error);
+    let already = registrations(py).map_err(wrong)?.len();
+    let packages = loading
+        .call_method0(intern!(py, "load_entry_points"))
+        .map_err(wrong)?;
+    let packages: Vec<(String, usize)> = packages.extract().map_err(wrong)?;
+    registrations(py)
+        .map_err(wrong)?
+        .iter()
+        .enumerate()
+        .map(|(index, registration)| {
+            let package = packages
+                .iter()
+                .find(|(_, end)| index >= already && index < *end);
+            candidate(&registration, package.map(|(name, _)| name.as_str()))
+        })
+        .collect()
+}
+
+fn candidate<'py>(
+    registration: &Bound<'py, PyAny>,
+    package: Option<&str>,
+) -> Result<Candidate<'py>, Failure> {
+    let py = registration.py();
+    let read = || -> PyResult<(String, Candidate<'py>)> {
+        let module: String = registration.getattr(intern!(py, "module"))?.extract()?;
+        let event: String = registration.getattr(intern!(py, "event"))?.extract()?;
+        let source = match package {
+            Some(name) => Source::Package(name.to_owned()),
+            None => Source::Decorated(module),
+        };
+        let candidate = Candidate {
+            event: Event::OnStarting,
+            object: registration.getattr(intern!(py, "handler"))?,
+            name: registration.getattr(intern!(py, "name"))?.extract()?,
+            source,
+            priority: registration.getattr(intern!(py, "priority"))?.extract()?,
+            before: registration.getattr(intern!(py, "before"))?.extract()?,
+            after: registration.getattr(intern!(py, "after"))?.extract()?,
+        };
+        Ok((event, candidate))
+    };
+    let (event, candidate) = read().map_err(|error| failure(py, &error))?;
+    let event = find_event(&event, &candidate.source.to_string())?;
+    Ok(Candidate { event, ..candidate })
+}
+
+fn registrations(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let list = py
+        .import(intern!(py, "tricorn.hooks"))?
+        .getattr(intern!(py, "registrations"))?;
+    Ok(list.cast_into::<PyList>()?)
+}
+
+/// Forgets what modules have registered that are about to run again.
+pub(super) fn forget_registrations(py: Python<'_>, modules: &[&str]) {
+    let forget = || -> PyResult<()> {
+        let list = registrations(py)?;
+        let kept = PyList::empty(py);
+        for registration in list.iter() {
+            let module: String = registration.getattr(intern!(py, "module"))?.extract()?;
+            if !modules.contains(&module.as_str()) {
+                kept.append(registration)?;
+            }
+        }
+        list.set_slice(0, list.len(), kept.as_any())
+    };
+    if let Err(error) = forget() {
+        log::warn!("the registered handlers cannot be sorted out: {error}");
+    }
+}
+
+/// Imports a dotted name, and checks that the handler takes what the event gives.
+fn checked(
+    loading: &Bound<'_, PyModule>,
+    candidate: Candidate<'_>,
+) -> Result<(Event, Handler), Failure> {
+    let py = loading.py();
+    let Candidate {
+        event,
+        object,
+        name,
+        source,
+        priority,
+        before,
+        after,
+    } = candidate;
+    let wrong =
+        |error: PyErr| failure(py, &error).from_origin(format!("{} in {source}", event.name()));
+    let refused = |what: String, mend: String| {
+        Failure::operator(format!("hook '{}': {what}", event.name()))
+            .from_origin(source.to_string())
+            .mend(mend)
+    };
+    let callable = if object.is_instance_of::<PyString>() {
+        loading
+            .call_method1(intern!(py, "import_dotted"), (&object,))
+            .map_err(wrong)?
+    } else {
+        object
+    };
+    let expected = event.declaration().arguments;
+    let signature = format!("({})", expected.names().unwrap_or_default().join(", "));
+    if !callable.is_callable() {
+        let shown = callable
+            .repr()
+            .map_or_else(|_| "?".to_owned(), |text| text.to_string());
+        return Err(refused(
+            format!("{shown} is not callable"),
+            format!("give a function that takes {signature}"),
+        ));
+    }
+    let describe = || -> PyResult<(Option<usize>, String)> {
+        let arity = loading
+            .call_method1(intern!(py, "arity"), (&callable,))?
+            .extract()?;
+        Ok((
+            arity,
+            loading
+                .call_method1(intern!(py, "describe"), (&callable,))?
+                .extract()?,
+        ))
+    };
+    let (arity, described) = describe().map_err(wrong)?;
+    let most = expected.names().unwrap_or_default().len();
+    let arity = arity.unwrap_or(most);
+    if !expected.accepts(arity) {
+        let what = format!("{described} takes {arity} positional arguments and is given {most}");
+        return Err(refused(what, format!("let it take {signature}")));
+    }
+    let handler = Handler {
+        name: name.unwrap_or(described),
+        source,
+        tongue: Tongue::Script,
+        priority,
+        before,
+        after,
+        call: Arc::new(ScriptHandler::new(event, arity, callable.unbind())),
+    };
+    Ok((event, handler))
+}

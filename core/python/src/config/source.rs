@@ -1,0 +1,242 @@
+//! Reading a configuration from its sources.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyModule, PyType};
+use tricorn_server::arbiter::Generation;
+use tricorn_server::config::cli::{self, CommandLine};
+use tricorn_server::config::{Config, Layer, Settings, Source, Value, declared, nearly_a_setting};
+use tricorn_server::error::Failure;
+use tricorn_server::hooks::{Arguments, Bus, Event, builtins};
+
+use super::handlers::{self, Sources};
+use super::value::to_value;
+use super::view;
+use crate::failure::failure;
+
+/// Variables that hold arguments; the later wins.
+const VARIABLES: [&str; 2] = ["GUNICORN_CMD_ARGS", "TRICORN_CMD_ARGS"];
+
+/// Config files that are looked for where none is named.
+const DEFAULT_FILES: [&str; 2] = ["tricorn.conf.py", "gunicorn.conf.py"];
+
+/// Lines about a configuration that do not keep it from being used.
+type Warnings = Vec<String>;
+
+/// A configuration that has been read.
+pub(crate) struct Loaded {
+    pub(crate) generation: Generation,
+    /// The `cfg` that handlers see.
+    pub(crate) cfg: Py<PyAny>,
+    /// The application's name.
+    pub(crate) uri: Option<String>,
+    pub(crate) warnings: Warnings,
+}
+
+/// What a config file left behind.
+struct File {
+    /// How it is called in messages.
+    name: String,
+    layer: Layer,
+    /// Hooks and what was given for each.
+    hooks: Vec<(Event, Py<PyAny>)>,
+    warnings: Warnings,
+}
+
+/// Reads the whole configuration: variables, file, command line.
+pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure> {
+    let wrong = |error: PyErr| failure(py, &error);
+    let loading = py.import(intern!(py, "tricorn._loading")).map_err(wrong)?;
+    let from_variables = variables(py)?;
+    let lines: Vec<&CommandLine> = from_variables.iter().chain([line]).collect();
+    import_from_here(py).map_err(wrong)?;
+    let file = match config_place(&lines) {
+        Some(place) => Some(read(&loading, &place)?),
+        None => None,
+    };
+    let layers = layers(file.as_ref(), &lines);
+    let settings = resolve(py, layers, &lines)?;
+    let uri = lines
+        .iter()
+        .rev()
+        .find_map(|line| line.app.clone())
+        .or_else(|| match settings.value("wsgi_app") {
+            Value::Str(app) => Some(app.clone()),
+            _ => None,
+        });
+    let config = Config::from_settings(settings)?;
+    let mut warnings = Warnings::new();
+    let mut sources = Sources {
+        loading: &loading,
+        config_name: "",
+        config: &[],
+        flags: Vec::new(),
+    };
+    if let Some(file) = &file {
+        warnings.extend(file.warnings.iter().cloned());
+        sources.config_name = &file.name;
+        sources.config = &file.hooks;
+    }
+    sources.flags = lines.iter().flat_map(|line| line.hooks.clone()).collect();
+    let scripted = handlers::collect(py, &sources)?;
+    let cfg = view::config_object(py, &config, sources.config).map_err(wrong)?;
+    let handlers = builtins(&config).into_iter().chain(scripted).collect();
+    let bus = Bus::compile(handlers)
+        .map_err(|cycle| Failure::operator(cycle.to_string()).mend("drop one of them"))?;
+    let generation = Generation {
+        config: Arc::new(config),
+        bus: Arc::new(bus),
+    };
+    Ok(Loaded {
+        generation,
+        cfg,
+        uri,
+        warnings,
+    })
+}
+
+fn variables(py: Python<'_>) -> Result<Vec<CommandLine>, Failure> {
+    VARIABLES
+        .iter()
+        .filter_map(|name| variable(py, name).map(|text| cli::parse_variable(name, &text)))
+        .collect()
+}
+
+/// A variable as Python sees it.
+fn variable(py: Python<'_>, name: &str) -> Option<String> {
+    let environ = py
+        .import(intern!(py, "os"))
+        .and_then(|os| os.getattr(intern!(py, "environ")))
+        .ok()?;
+    environ
+        .call_method1(intern!(py, "get"), (name,))
+        .ok()?
+        .extract()
+        .ok()
+}
+
+/// The directory the server is started in comes first among those that modules are found in.
+fn import_from_here(py: Python<'_>) -> PyResult<()> {
+    let path = py
+        .import(intern!(py, "sys"))?
+        .getattr(intern!(py, "path"))?;
+    let path = path.cast::<PyList>()?;
+    let here = py
+        .import(intern!(py, "os"))?
+        .call_method0(intern!(py, "getcwd"))?;
+    if path.contains(&here)? {
+        Ok(())
+    } else {
+        path.insert(0, here)
+    }
+}
+
+fn config_place(lines: &[&CommandLine]) -> Option<String> {
+    let named = lines
+        .iter()
+        .rev()
+        .flat_map(|line| &line.layer.values)
+        .find_map(|(name, value)| match value {
+            Value::Str(place) if name == "config" => Some(place.clone()),
+            _ => None,
+        });
+    named.or_else(|| {
+        let found = DEFAULT_FILES
+            .iter()
+            .find(|name| std::path::Path::new(name).is_file());
+        found.map(|name| format!("./{name}"))
+    })
+}
+
+fn read(loading: &Bound<'_, PyModule>, place: &str) -> Result<File, Failure> {
+    let py = loading.py();
+    let (function, argument, source) = match place.strip_prefix("python:") {
+        Some(module) => ("read_module", module, Source::Module(module.to_owned())),
+        None => {
+            let path = place.strip_prefix("file:").unwrap_or(place);
+            ("read_file", path, Source::File(PathBuf::from(path)))
+        }
+    };
+    handlers::forget_registrations(py, &["__config__", argument]);
+    let names = loading
+        .call_method1(function, (argument,))
+        .map_err(|error| failure(py, &error))?;
+    let names = names
+        .cast_into::<PyDict>()
+        .map_err(|error| failure(py, &error.into()))?;
+    Ok(sort_out(&names, source))
+}
+
+/// Settings, hooks, and names that are nearly one of them.
+fn sort_out(names: &Bound<'_, PyDict>, source: Source) -> File {
+    let mut file = File {
+        name: source.to_string(),
+        layer: Layer {
+            source,
+            values: Vec::new(),
+        },
+        hooks: Vec::new(),
+        warnings: Vec::new(),
+    };
+    for (key, object) in names.iter() {
+        let Ok(name) = key.extract::<String>() else {
+            continue;
+        };
+        if declared::find(&name).is_some() {
+            file.layer.values.push((name, to_value(&object)));
+        } else if let Some(event) = Event::find(&name) {
+            if event.declaration().arguments == Arguments::Native {
+                file.warnings.push(format!(
+                    "{}: {name} can only be handled by plugins",
+                    file.name
+                ));
+            } else {
+                file.hooks.push((event, object.unbind()));
+            }
+        } else if is_plain(&object)
+            && let Some(meant) = nearly_a_setting(&name)
+        {
+            file.warnings.push(format!(
+                "{}: '{name}' is no setting; is '{meant}' meant?",
+                file.name
+            ));
+        }
+    }
+    file
+}
+
+/// Whether an object looks like a setting's value: neither module, nor function, nor class.
+fn is_plain(object: &Bound<'_, PyAny>) -> bool {
+    !object.is_callable()
+        && !object.is_instance_of::<PyModule>()
+        && !object.is_instance_of::<PyType>()
+}
+
+fn layers(file: Option<&File>, lines: &[&CommandLine]) -> Vec<Layer> {
+    file.map(|file| file.layer.clone())
+        .into_iter()
+        .chain(lines.iter().map(|line| line.layer.clone()))
+        .collect()
+}
+
+/// The application's name is the default of the process's.
+fn resolve(
+    py: Python<'_>,
+    mut layers: Vec<Layer>,
+    lines: &[&CommandLine],
+) -> Result<Settings, Failure> {
+    if let Some(uri) = lines.iter().rev().find_map(|line| line.app.clone()) {
+        let values = vec![("default_proc_name".to_owned(), Value::Str(uri))];
+        layers.insert(
+            0,
+            Layer {
+                source: Source::Default,
+                values,
+            },
+        );
+    }
+    Settings::resolve(&layers, |name| variable(py, name))
+}

@@ -1,0 +1,85 @@
+//! Python's exceptions as the server's failures.
+
+use pyo3::exceptions::PySystemExit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use tricorn_server::error::{Blame, Exit, Failure};
+use tricorn_server::hooks::HandlerError;
+
+/// One line for an exception: its type and its message.
+pub(crate) fn summary(py: Python<'_>, error: &PyErr) -> String {
+    let value = error.value(py);
+    let name = value
+        .get_type()
+        .name()
+        .map_or_else(|_| "exception".to_owned(), |name| name.to_string());
+    match value.str() {
+        Ok(text) if text.to_string_lossy().is_empty() => name,
+        Ok(text) => format!("{name}: {}", text.to_string_lossy()),
+        Err(_) => name,
+    }
+}
+
+/// The whole traceback, as Python prints it.
+pub(crate) fn trace(py: Python<'_>, error: &PyErr) -> String {
+    let formatted = py
+        .import(intern!(py, "traceback"))
+        .and_then(|module| module.call_method1(intern!(py, "format_exception"), (error.value(py),)))
+        .and_then(|lines| lines.extract::<Vec<String>>());
+    formatted.map_or_else(
+        |_| summary(py, error),
+        |lines| lines.concat().trim_end().to_owned(),
+    )
+}
+
+/// A handler's exception.
+pub(crate) fn handler_error(py: Python<'_>, error: &PyErr) -> HandlerError {
+    HandlerError {
+        summary: summary(py, error),
+        trace: Some(trace(py, error)),
+    }
+}
+
+/// The code of a `SystemExit`, as the interpreter would exit with it; `None` for anything else.
+pub(crate) fn exit_code(py: Python<'_>, error: &PyErr) -> Option<i32> {
+    if !error.is_instance_of::<PySystemExit>(py) {
+        return None;
+    }
+    let code = error.value(py).getattr(intern!(py, "code")).ok()?;
+    if code.is_none() {
+        Some(0)
+    } else {
+        Some(code.extract().unwrap_or(1))
+    }
+}
+
+/// A mistake of the operator's, or whatever else went wrong while it was looked for.
+pub(crate) fn failure(py: Python<'_>, error: &PyErr) -> Failure {
+    let value = error.value(py);
+    let text = |name: &str| {
+        value
+            .getattr(name)
+            .ok()
+            .and_then(|text| text.extract::<String>().ok())
+    };
+    let is_mistake = is_instance(py, error, "Mistake");
+    match (is_mistake, text("what"), text("mend")) {
+        (true, Some(what), Some(mend)) => {
+            let failure = Failure::operator(what).mend(mend);
+            let not_found = is_instance(py, error, "AppNotFound");
+            if not_found {
+                failure.exits_with(Exit::AppNotFound)
+            } else {
+                failure
+            }
+        }
+        _ => Failure::new(Blame::Us, summary(py, error)),
+    }
+}
+
+/// Whether the exception is of a class in `tricorn._loading`.
+pub(crate) fn is_instance(py: Python<'_>, error: &PyErr, class: &str) -> bool {
+    py.import(intern!(py, "tricorn._loading"))
+        .and_then(|module| module.getattr(class))
+        .is_ok_and(|class| error.value(py).is_instance(&class).unwrap_or(false))
+}

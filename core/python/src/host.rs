@@ -1,0 +1,293 @@
+//! The arbiter's host: a Python process that forks with `os.fork`, on its main thread, with the
+//! interpreter's lock held.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use pyo3::exceptions::PyOSError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use tricorn_server::arbiter::{Departed, Event, Generation, Host, Status};
+use tricorn_server::config::Config;
+use tricorn_server::config::cli::CommandLine;
+use tricorn_server::error::{Exit, Failure};
+
+use crate::config::load;
+use crate::failure::{failure, is_instance, summary, trace};
+use crate::objects::Wishes;
+use crate::process;
+use crate::scene::{Scene, scene};
+
+/// The generation that workers are forked with.
+pub(crate) struct InForce(Mutex<Generation>);
+
+impl InForce {
+    pub(crate) fn new(generation: Generation) -> Self {
+        Self(Mutex::new(generation))
+    }
+
+    /// The generation. In a worker: the one it was forked with.
+    pub(crate) fn generation(&self) -> Generation {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn replace(&self, generation: &Generation) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = generation.clone();
+    }
+}
+
+/// The process.
+pub(crate) struct PyHost {
+    line: CommandLine,
+    wishes: Arc<Wishes>,
+    in_force: Arc<InForce>,
+    /// The `cfg` of each configuration that may be in force.
+    views: Mutex<Vec<(Arc<Config>, Py<PyAny>)>>,
+}
+
+impl PyHost {
+    pub(crate) fn new(
+        line: CommandLine,
+        wishes: Arc<Wishes>,
+        in_force: Arc<InForce>,
+        cfg: Py<PyAny>,
+    ) -> Self {
+        let views = vec![(in_force.generation().config, cfg)];
+        Self {
+            line,
+            wishes,
+            in_force,
+            views: Mutex::new(views),
+        }
+    }
+
+    /// Runs Python that only keeps objects up to date: a failure is logged.
+    fn note(&self, what: impl FnOnce(Python<'_>, &Scene) -> PyResult<()>) {
+        Python::attach(|py| {
+            if let Some(scene) = scene()
+                && let Err(error) = what(py, scene)
+            {
+                log::error!("an object of the server's cannot be kept up to date: {error}");
+            }
+        });
+    }
+}
+
+impl Host for PyHost {
+    fn fork(&self) -> io::Result<Option<i32>> {
+        Python::attach(|py| {
+            // Looked up at each call: it may be patched.
+            let forked = py
+                .import(intern!(py, "os"))
+                .and_then(|os| os.call_method0(intern!(py, "fork")));
+            match forked.and_then(|pid| pid.extract::<i32>()) {
+                Ok(0) => Ok(None),
+                Ok(pid) => Ok(Some(pid)),
+                Err(error) => Err(os_error(py, &error)),
+            }
+        })
+    }
+
+    fn sleep(&self, fd: BorrowedFd<'_>, longest: Duration) {
+        if sleeps_patched(&[fd.as_raw_fd(), self.wishes.waker().as_raw_fd()], longest) {
+            return;
+        }
+        let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::ZERO);
+        let mut fds = [fd, self.wishes.waker()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let polled = poll(&mut fds, timeout);
+        if polled == Err(Errno::EINTR) {
+            self.note(|py, _| py.check_signals());
+        }
+    }
+
+    fn reload(&self) -> Result<Generation, Failure> {
+        Python::attach(|py| {
+            let loaded = load(py, &self.line)?;
+            loaded
+                .warnings
+                .iter()
+                .for_each(|warning| log::warn!("{warning}"));
+            let view = (Arc::clone(&loaded.generation.config), loaded.cfg);
+            self.views
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(view);
+            Ok(loaded.generation)
+        })
+    }
+
+    fn adopt(&self, generation: &Generation) {
+        self.in_force.replace(generation);
+        let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = views
+            .iter()
+            .find(|(config, _)| Arc::ptr_eq(config, &generation.config));
+        let cfg = view.map(|(_, cfg)| Python::attach(|py| cfg.clone_ref(py)));
+        drop(views);
+        let Some(cfg) = cfg else { return };
+        self.note(|py, scene| {
+            let server = scene.server(py);
+            server.setattr(intern!(py, "cfg"), &cfg)?;
+            server
+                .getattr(intern!(py, "app"))?
+                .setattr(intern!(py, "cfg"), &cfg)?;
+            server
+                .getattr(intern!(py, "log"))?
+                .setattr(intern!(py, "cfg"), &cfg)?;
+            process::set_variables(py, &generation.config)
+        });
+    }
+
+    fn preload(&self) -> Result<(), Failure> {
+        Python::attach(|py| {
+            let Some(scene) = scene() else { return Ok(()) };
+            let loaded = scene
+                .server(py)
+                .getattr(intern!(py, "app"))
+                .and_then(|app| app.call_method0(intern!(py, "wsgi")));
+            loaded
+                .map(drop)
+                .map_err(|error| application_failure(py, &error, Exit::Startup))
+        })
+    }
+
+    fn expect_worker(&self, age: u64) {
+        self.wishes.show_age(age);
+        self.note(|py, scene| scene.expect(py, age));
+    }
+
+    fn know_worker(&self, age: u64, pid: i32) {
+        self.note(|py, scene| {
+            let Some(worker) = scene.worker_of(py, age) else {
+                return Ok(());
+            };
+            worker.setattr(intern!(py, "pid"), pid)?;
+            let workers = scene.server(py).getattr(intern!(py, "WORKERS"))?;
+            workers.set_item(pid, worker)
+        });
+    }
+
+    fn mourn_worker(&self, departed: &Departed) {
+        self.note(|py, scene| {
+            let workers = scene.server(py).getattr(intern!(py, "WORKERS"))?;
+            if let Ok(workers) = workers.cast::<PyDict>()
+                && workers.contains(departed.pid)?
+            {
+                workers.del_item(departed.pid)?;
+            }
+            let Some(worker) = scene.worker_of(py, departed.age) else {
+                return Ok(());
+            };
+            let (code, signal) = match departed.status {
+                Status::Code(code) => (Some(code), None),
+                Status::Signal(number) => (None, Some(number)),
+            };
+            worker.setattr(intern!(py, "exitcode"), code)?;
+            worker.setattr(intern!(py, "exit_signal"), signal)?;
+            worker.setattr(intern!(py, "exit_cause"), departed.cause.name())
+        });
+    }
+
+    fn forget_worker(&self, age: u64) {
+        self.note(|_, scene| {
+            scene.forget(age);
+            Ok(())
+        });
+    }
+
+    fn show_listeners(&self, listeners: &[(String, i32)]) {
+        self.note(|py, scene| {
+            let class = py
+                .import(intern!(py, "tricorn._objects"))?
+                .getattr(intern!(py, "Listener"))?;
+            let shown = PyList::empty(py);
+            for (url, fd) in listeners {
+                shown.append(class.call1((url, fd))?)?;
+            }
+            scene.server(py).setattr(intern!(py, "LISTENERS"), shown)
+        });
+    }
+
+    fn show_wanted(&self, workers: usize) {
+        self.wishes.show_workers(workers);
+    }
+
+    fn take_wishes(&self) -> Vec<Event> {
+        self.wishes.take()
+    }
+
+    fn set_title(&self, title: &str) {
+        process::set_title(title);
+    }
+}
+
+/// An `OSError` as the error it stands for.
+fn os_error(py: Python<'_>, error: &PyErr) -> io::Error {
+    let number = error
+        .is_instance_of::<PyOSError>(py)
+        .then(|| error.value(py).getattr(intern!(py, "errno")).ok())
+        .flatten();
+    match number.and_then(|number| number.extract().ok()) {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::other(summary(py, error)),
+    }
+}
+
+/// Where the config file has patched `select` (gevent at its top), sleeps through it, so that
+/// greenlets run meanwhile. Whether it did.
+fn sleeps_patched(fds: &[i32], longest: Duration) -> bool {
+    Python::attach(|py| {
+        let sleep = || -> PyResult<bool> {
+            let modules = py
+                .import(intern!(py, "sys"))?
+                .getattr(intern!(py, "modules"))?;
+            let Ok(monkey) = modules.get_item(intern!(py, "gevent.monkey")) else {
+                return Ok(false);
+            };
+            if !monkey
+                .call_method1(intern!(py, "is_module_patched"), ("select",))?
+                .is_truthy()?
+            {
+                return Ok(false);
+            }
+            let none = PyList::empty(py);
+            let select = py.import(intern!(py, "select"))?;
+            select.call_method1(
+                intern!(py, "select"),
+                (fds, &none, &none, longest.as_secs_f64()),
+            )?;
+            Ok(true)
+        };
+        sleep().unwrap_or(false)
+    })
+}
+
+/// Why there is no application: an operator's mistake, or whatever its modules raised, which is
+/// logged with its traceback.
+pub(crate) fn application_failure(py: Python<'_>, error: &PyErr, exit: Exit) -> Failure {
+    let failure = failure(py, error);
+    if is_instance(py, error, "Mistake") {
+        return failure;
+    }
+    if let Some(code) = crate::failure::exit_code(py, error) {
+        return Failure::operator(format!(
+            "the application exits with {code} while it is loaded"
+        ))
+        .exits_with(exit);
+    }
+    log::error!("The application cannot be loaded\n{}", trace(py, error));
+    Failure::operator(format!(
+        "the application cannot be loaded: {}",
+        summary(py, error)
+    ))
+    .mend("the traceback is above")
+    .exits_with(exit)
+}

@@ -1,0 +1,45 @@
+//! tricorn's extension module: the binding between the server and the interpreter.
+//!
+//! The server knows no Python; this crate implements the ports it defines: the arbiter's host, the
+//! worker's runtime, the gateway of the application, and handlers that are Python callables. No
+//! borrow, lock or pointer to the stack is held across a call into Python: it may switch threads.
+
+mod bridge;
+mod config;
+mod entry;
+mod failure;
+mod handler;
+mod host;
+mod objects;
+mod process;
+mod runtime;
+mod scene;
+mod signals;
+mod threads;
+mod wsgi;
+
+use pyo3::prelude::*;
+
+/// The compiled part of the package `tricorn`.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::bridge::{log_enabled, log_reopen, write_log};
+    #[pymodule_export]
+    use super::config::{check_setting, parse_addresses};
+    #[pymodule_export]
+    use super::entry::main;
+    #[pymodule_export]
+    use super::objects::{ArbiterControl, WorkerControl};
+    #[pymodule_export]
+    use super::signals::{on_nothing, on_reopen, on_stop, worker_abort, worker_quit};
+    #[pymodule_export]
+    use super::wsgi::{BodyInput, ClientSocket, ErrorStream, Request, Response};
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,108 @@
+//! Signals to a worker. The handlers are Python's, so that they run on the stack of whatever Python
+//! the main thread is in: under sync, the running request's.
+
+use pyo3::exceptions::PySystemExit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::wrap_pyfunction;
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, OnceLock};
+
+use tricorn_server::gateway::Control;
+use tricorn_server::hooks::{Bus, Event, Occasion};
+
+/// What the handlers act on, in a worker's process.
+struct Target {
+    control: Arc<Control>,
+    bus: Arc<Bus>,
+}
+
+static TARGET: OnceLock<Target> = OnceLock::new();
+
+/// Installs the handlers of a worker.
+pub(crate) fn install(py: Python<'_>, control: &Arc<Control>, bus: &Arc<Bus>) -> PyResult<()> {
+    TARGET.get_or_init(|| Target {
+        control: Arc::clone(control),
+        bus: Arc::clone(bus),
+    });
+    let module = py.import(intern!(py, "signal"))?;
+    let set = |names: &[&str], handler: Bound<'_, PyAny>| -> PyResult<()> {
+        for name in names {
+            module.call_method1(intern!(py, "signal"), (module.getattr(*name)?, &handler))?;
+        }
+        Ok(())
+    };
+    set(&["SIGTERM"], wrap_pyfunction!(on_stop, py)?.into_any())?;
+    set(&["SIGUSR1"], wrap_pyfunction!(on_reopen, py)?.into_any())?;
+    set(
+        &["SIGINT", "SIGQUIT"],
+        wrap_pyfunction!(worker_quit, py)?.into_any(),
+    )?;
+    set(&["SIGABRT"], wrap_pyfunction!(worker_abort, py)?.into_any())?;
+    // Sent to a worker by mistake, these must neither kill nor stop it. Ignoring them outright
+    // would be inherited by what the application executes.
+    let nothing = wrap_pyfunction!(on_nothing, py)?.into_any();
+    set(
+        &["SIGHUP", "SIGUSR2", "SIGWINCH", "SIGTTIN", "SIGTTOU"],
+        nothing,
+    )?;
+    for name in ["SIGTERM", "SIGUSR1"] {
+        module.call_method1(intern!(py, "siginterrupt"), (module.getattr(name)?, false))?;
+    }
+    let arguments = pyo3::types::PyDict::new(py);
+    arguments.set_item("warn_on_full_buffer", false)?;
+    let bell = control.bell().as_raw_fd();
+    module.call_method(intern!(py, "set_wakeup_fd"), (bell,), Some(&arguments))?;
+    Ok(())
+}
+
+/// TERM: a graceful stop.
+#[pyfunction]
+#[pyo3(signature = (_number, _frame, /))]
+pub(crate) fn on_stop(_number: Py<PyAny>, _frame: Py<PyAny>) {
+    if let Some(target) = TARGET.get() {
+        target.control.stop();
+    }
+}
+
+/// USR1: the log files are opened again.
+#[pyfunction]
+#[pyo3(signature = (_number, _frame, /))]
+pub(crate) fn on_reopen(_number: Py<PyAny>, _frame: Py<PyAny>) {
+    if let Some(target) = TARGET.get() {
+        target.control.reopen_logs();
+    }
+}
+
+/// A signal that means nothing to a worker.
+#[pyfunction]
+#[pyo3(signature = (_number, _frame, /))]
+pub(crate) fn on_nothing(_number: Py<PyAny>, _frame: Py<PyAny>) {}
+
+/// INT and QUIT: `worker_int`, and the worker leaves at once.
+#[pyfunction]
+#[pyo3(signature = (_number, _frame, /))]
+pub(crate) fn worker_quit(_number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
+    leave(Event::WorkerInt, 0)
+}
+
+/// ABRT: `worker_abort`, and the worker leaves at once, with an error.
+#[pyfunction]
+#[pyo3(signature = (_number, _frame, /))]
+pub(crate) fn worker_abort(_number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
+    leave(Event::WorkerAbort, 1)
+}
+
+/// Fires the event on the interrupted stack, then ends what is running by a `SystemExit`. What a
+/// handler of `worker_abort` raises goes into the running request instead: people let their
+/// framework report it.
+fn leave(event: Event, code: i32) -> PyResult<()> {
+    if let Some(target) = TARGET.get() {
+        let fired = target.bus.fire(event, &Occasion::Itself);
+        target.control.leave(code);
+        if let Err(tricorn_server::hooks::Interruption::Exit(asked)) = fired {
+            return Err(PySystemExit::new_err(asked));
+        }
+    }
+    Err(PySystemExit::new_err(code))
+}

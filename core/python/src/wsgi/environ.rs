@@ -1,0 +1,266 @@
+//! Building `environ`: a copy of a prepared dictionary, and what is the request's own.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use tricorn_http::{Framing, Known, Version, percent_decode};
+use tricorn_server::exchange::{Local, Request};
+use tricorn_server::gateway::Handle;
+
+use super::input::BodyInput;
+use super::keys::Keys;
+use super::remotes::Remotes;
+use super::text::latin1;
+
+/// What building needs, one for each thread.
+pub(super) struct Builder {
+    pub(super) keys: Keys,
+    remotes: Remotes,
+    /// A prepared dictionary for each listener.
+    bases: Vec<(Arc<Local>, Py<PyDict>)>,
+    /// The dictionary they are made of.
+    template: Py<PyDict>,
+    /// `SCRIPT_NAME` of the process's environment.
+    script_name: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl Builder {
+    pub(super) fn new(py: Python<'_>, template: Py<PyDict>, script_name: Vec<u8>) -> Self {
+        Self {
+            keys: Keys::new(py),
+            remotes: Remotes::new(),
+            bases: Vec::new(),
+            template,
+            script_name,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// How many prepared dictionaries hold what the template holds.
+    pub(super) fn copies(&self) -> usize {
+        self.bases.len()
+    }
+
+    /// The environment of a request.
+    pub(super) fn build<'py>(
+        &mut self,
+        py: Python<'py>,
+        request: &Request,
+        channel: &Handle,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let environ = self.base(py, &request.endpoints.local)?.copy()?;
+        let head = &request.head;
+        match head.method() {
+            b"GET" => {}
+            b"POST" => environ.set_item(&self.keys.request_method, &self.keys.post)?,
+            method => environ.set_item(&self.keys.request_method, latin1(py, method))?,
+        }
+        environ.set_item(&self.keys.raw_uri, latin1(py, head.target()))?;
+        if !head.query().is_empty() {
+            environ.set_item(&self.keys.query_string, latin1(py, head.query()))?;
+        }
+        if head.version() != Version::HTTP_11 {
+            let version = head.version();
+            let text = format!("HTTP/{}.{}", version.major, version.minor);
+            environ.set_item(&self.keys.server_protocol, text)?;
+        }
+        if head.framing() != Framing::None {
+            let input = Bound::new(py, BodyInput::new(channel.clone()))?;
+            environ.set_item(&self.keys.input, input)?;
+        }
+        if request.is_https() {
+            environ.set_item(&self.keys.url_scheme, &self.keys.https)?;
+        }
+        self.set_client(py, &environ, request)?;
+        self.set_fields(py, &environ, request)?;
+        self.set_path(py, &environ, request)?;
+        self.set_server(py, &environ, request)?;
+        Ok(environ)
+    }
+
+    fn base<'py>(&mut self, py: Python<'py>, local: &Arc<Local>) -> PyResult<Bound<'py, PyDict>> {
+        if let Some((_, base)) = self
+            .bases
+            .iter()
+            .find(|(known, _)| Arc::ptr_eq(known, local))
+        {
+            return Ok(base.bind(py).clone());
+        }
+        let base = self.template.bind(py).copy()?;
+        let (name, port) = match &**local {
+            Local::Tcp(address) => (address.ip().to_string(), address.port().to_string()),
+            Local::Unix(path) => (path.clone(), String::new()),
+        };
+        base.set_item(&self.keys.server_name, name)?;
+        base.set_item(&self.keys.server_port, port)?;
+        self.bases.push((Arc::clone(local), base.clone().unbind()));
+        Ok(base)
+    }
+
+    fn set_client(
+        &mut self,
+        py: Python<'_>,
+        environ: &Bound<'_, PyDict>,
+        request: &Request,
+    ) -> PyResult<()> {
+        let endpoints = &request.endpoints;
+        if let Some(client) = endpoints.client() {
+            let (host, port) = self.remotes.texts(py, client);
+            environ.set_item(&self.keys.remote_addr, host)?;
+            environ.set_item(&self.keys.remote_port, port)?;
+        }
+        if let Some(proxied) = endpoints.proxied {
+            environ.set_item(&self.keys.proxy_protocol, proxied.protocol())?;
+            environ.set_item(&self.keys.proxy_addr, proxied.server.ip().to_string())?;
+            environ.set_item(&self.keys.proxy_port, proxied.server.port().to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Repeated fields are joined with commas (RFC 9110 section 5.3).
+    fn set_fields(
+        &mut self,
+        py: Python<'_>,
+        environ: &Bound<'_, PyDict>,
+        request: &Request,
+    ) -> PyResult<()> {
+        let mut seen = [0u64; Known::COUNT / 64 + 1];
+        for (known, name, value) in request.head.fields() {
+            let key = self.keys.field(py, known, name);
+            let value = latin1(py, value);
+            let may_repeat = if known == Known::Other {
+                true
+            } else {
+                let (word, bit) = (&mut seen[known as usize / 64], 1 << (known as usize % 64));
+                let before = *word;
+                *word |= bit;
+                before & bit != 0
+            };
+            if may_repeat && let Some(former) = environ.get_item(&key)? {
+                environ.set_item(&key, joined(&former, &value)?)?;
+            } else {
+                environ.set_item(&key, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `PATH_INFO` is the path without `SCRIPT_NAME`, decoded.
+    fn set_path(
+        &mut self,
+        py: Python<'_>,
+        environ: &Bound<'_, PyDict>,
+        request: &Request,
+    ) -> PyResult<()> {
+        let mut path = request.head.path();
+        let forwarded = request.head.field(b"SCRIPT_NAME");
+        let script_name = forwarded.unwrap_or(&self.script_name);
+        if !script_name.is_empty() {
+            path = path.strip_prefix(script_name).ok_or_else(|| {
+                PyValueError::new_err(tricorn_http::PeerError::ScriptNameMismatch.to_string())
+            })?;
+            environ.set_item(&self.keys.script_name, latin1(py, script_name))?;
+        }
+        percent_decode(path, &mut self.scratch);
+        environ.set_item(&self.keys.path_info, latin1(py, &self.scratch))
+    }
+
+    /// A unix socket has no name of its own: the client's `Host` tells it.
+    fn set_server(
+        &self,
+        py: Python<'_>,
+        environ: &Bound<'_, PyDict>,
+        request: &Request,
+    ) -> PyResult<()> {
+        let (Local::Unix(_), Some(host)) =
+            (&*request.endpoints.local, request.head.known(Known::Host))
+        else {
+            return Ok(());
+        };
+        let default: &[u8] = if request.is_https() { b"443" } else { b"80" };
+        let (name, port) = match memchr::memrchr(b':', host) {
+            Some(colon) if !host.ends_with(b"]") => (&host[..colon], &host[colon + 1..]),
+            _ => (host, default),
+        };
+        environ.set_item(&self.keys.server_name, latin1(py, name))?;
+        environ.set_item(&self.keys.server_port, latin1(py, port))
+    }
+}
+
+fn joined<'py>(
+    former: &Bound<'py, PyAny>,
+    value: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyString>> {
+    let py = value.py();
+    let former = former.cast::<PyString>()?;
+    Ok(PyString::new(
+        py,
+        &format!("{},{}", former.to_str()?, value.to_str()?),
+    ))
+}
+
+/// Takes over what handlers of `pre_request` have set on `req`: the application sees it.
+pub(super) fn apply_edits(
+    keys: &mut Keys,
+    environ: &Bound<'_, PyDict>,
+    edits: &Bound<'_, PyDict>,
+) -> PyResult<()> {
+    let py = environ.py();
+    for (name, key) in [
+        ("method", &keys.request_method),
+        ("uri", &keys.raw_uri),
+        ("path", &keys.path_info),
+        ("query", &keys.query_string),
+        ("scheme", &keys.url_scheme),
+    ] {
+        if let Some(value) = edits.get_item(name)? {
+            environ.set_item(key, value)?;
+        }
+    }
+    let Some(headers) = edits.get_item("headers")? else {
+        return Ok(());
+    };
+    clear_fields(environ)?;
+    for pair in headers.try_iter()? {
+        let pair = pair?.cast_into::<PyTuple>()?;
+        let (name, value) = (pair.get_item(0)?.extract::<String>()?, pair.get_item(1)?);
+        let key = keys.field(py, Known::Other, name.as_bytes());
+        match environ.get_item(&key)? {
+            Some(former) => environ.set_item(&key, joined(&former, value.cast::<PyString>()?)?)?,
+            None => environ.set_item(&key, value)?,
+        }
+    }
+    Ok(())
+}
+
+fn clear_fields(environ: &Bound<'_, PyDict>) -> PyResult<()> {
+    let fields: Vec<_> = environ
+        .keys()
+        .iter()
+        .filter(|key| {
+            key.extract::<&str>()
+                .is_ok_and(|key| key.starts_with("HTTP_") || key.starts_with("CONTENT_"))
+        })
+        .collect();
+    fields.iter().try_for_each(|key| environ.del_item(key))
+}
+
+/// Values for the access log of the environ keys it names, in small letters.
+pub(super) fn pick(environ: &Bound<'_, PyDict>, names: &[String]) -> Vec<(String, String)> {
+    let matching = |key: &Bound<'_, PyAny>| {
+        let key: String = key.extract().ok()?;
+        let lower = key.to_lowercase();
+        names.contains(&lower).then_some(lower)
+    };
+    let list: Bound<'_, PyList> = environ.items();
+    list.iter()
+        .filter_map(|pair| {
+            let pair = pair.cast_into::<PyTuple>().ok()?;
+            let key = matching(&pair.get_item(0).ok()?)?;
+            Some((key, pair.get_item(1).ok()?.str().ok()?.to_string()))
+        })
+        .collect()
+}

@@ -1,0 +1,447 @@
+//! Running requests: hooks, environment, application, answer, and the order of their ends.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use pyo3::exceptions::PyStopIteration;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tricorn_http::Status;
+use tricorn_http::response::{ResponseHead, error_page};
+use tricorn_server::access::Format;
+use tricorn_server::arbiter::Generation;
+use tricorn_server::config::{Config, WorkerClass};
+use tricorn_server::error::Failure;
+use tricorn_server::exchange::End;
+use tricorn_server::gateway::{Gateway, Joins, Source, Transaction};
+use tricorn_server::hooks::{Bus, Event};
+
+use super::close::close;
+use super::environ;
+use super::errors::ErrorStream;
+use super::hooks::{Announce, Guests, Outcome, fire};
+use super::input::BodyInput;
+use super::kit::Kit;
+use super::output::{Files, give};
+use super::request::Request;
+use super::response::Response;
+use crate::failure::{exit_code, trace};
+use crate::objects::WorkerState;
+use crate::threads;
+
+/// The gateway of one worker.
+pub(crate) struct WsgiGateway {
+    state: Arc<WorkerState>,
+    bus: Arc<Bus>,
+    worker: Py<PyAny>,
+    cfg: Py<PyAny>,
+    /// What all environments share.
+    shared: Py<PyDict>,
+    script_name: Vec<u8>,
+    files: Files,
+    /// Environ keys that the access log names, in small letters.
+    logged: Vec<String>,
+    hears: Hears,
+}
+
+/// Which of a request's events anybody listens to.
+#[derive(Debug, Clone, Copy)]
+struct Hears {
+    /// The first handler of `pre_request` that has not been called by the time a request gets here.
+    pre_from: usize,
+    pre: bool,
+    post: bool,
+    response_start: bool,
+}
+
+impl Hears {
+    fn by(bus: &Bus) -> Self {
+        let pre_from = bus.leading_native(Event::PreRequest);
+        Self {
+            pre_from,
+            pre: bus.chain(Event::PreRequest).len() > pre_from,
+            post: bus.is_heard(Event::PostRequest),
+            response_start: bus.is_heard(Event::ResponseStart),
+        }
+    }
+
+    fn anything(self) -> bool {
+        self.pre || self.post || self.response_start
+    }
+}
+
+thread_local! {
+    /// The thread's kit, while no request uses it.
+    static KIT: RefCell<Option<Kit>> = const { RefCell::new(None) };
+}
+
+impl WsgiGateway {
+    pub(crate) fn new(
+        py: Python<'_>,
+        generation: &Generation,
+        state: Arc<WorkerState>,
+        worker: Py<PyAny>,
+    ) -> PyResult<Self> {
+        let config = &generation.config;
+        let objects = py.import(intern!(py, "tricorn._objects"))?;
+        let wrapper = objects.getattr(intern!(py, "FileWrapper"))?;
+        let os = py.import(intern!(py, "os"))?;
+        let script_name: String = os
+            .getattr(intern!(py, "environ"))?
+            .call_method1("get", ("SCRIPT_NAME", ""))?
+            .extract()?;
+        Ok(Self {
+            hears: Hears::by(&generation.bus),
+            bus: Arc::clone(&generation.bus),
+            cfg: worker.bind(py).getattr(intern!(py, "cfg"))?.unbind(),
+            worker,
+            shared: shared(py, config, &wrapper, &script_name)?.unbind(),
+            script_name: script_name.into_bytes(),
+            files: Files {
+                wrapper: wrapper.unbind(),
+                sendfile: config.sendfile,
+            },
+            logged: logged(config),
+            state,
+        })
+    }
+
+    fn kit(&self, py: Python<'_>) -> PyResult<Kit> {
+        match KIT.take() {
+            Some(kit) => Ok(kit),
+            None => Kit::new(py, &self.shared, &self.script_name),
+        }
+    }
+
+    /// Runs one request, and takes care that it has an answer whatever happens.
+    fn serve(&self, py: Python<'_>, transaction: &Transaction) {
+        self.state.requests.fetch_add(1, Ordering::Relaxed);
+        let mut kit = match self.kit(py) {
+            Ok(kit) => kit,
+            Err(error) => return self.fail(py, transaction, &error.into()),
+        };
+        let starter = kit.starter.clone_ref(py).into_bound(py);
+        starter.get().begin(transaction.channel.clone());
+        let guests = self
+            .hears
+            .anything()
+            .then(|| self.guests(py, transaction, &kit))
+            .transpose();
+        match guests {
+            Ok(guests) => self.run_with(py, transaction, &mut kit, guests),
+            Err(error) => self.fail(py, transaction, &error.into()),
+        }
+        starter.get().end();
+        drop(starter);
+        if kit.is_free(py) {
+            KIT.set(Some(kit));
+        } else {
+            kit.dismantle();
+        }
+    }
+
+    fn guests<'py>(
+        &self,
+        py: Python<'py>,
+        transaction: &Transaction,
+        kit: &Kit,
+    ) -> PyResult<Guests<'py>> {
+        let request = Request::new(
+            Arc::clone(&transaction.request),
+            transaction.channel.clone(),
+            self.cfg.clone_ref(py),
+        );
+        let req = Bound::new(py, request)?.into_any();
+        let resp = if self.hears.post || self.hears.response_start {
+            let resp = Response::new(
+                kit.starter.clone_ref(py),
+                transaction.channel.clone(),
+                req.clone().unbind(),
+            );
+            Some(Bound::new(py, resp)?)
+        } else {
+            None
+        };
+        Ok(Guests {
+            worker: self.worker.bind(py).clone(),
+            req,
+            environ: None,
+            resp,
+        })
+    }
+
+    fn run_with<'py>(
+        &self,
+        py: Python<'py>,
+        transaction: &Transaction,
+        kit: &mut Kit,
+        mut guests: Option<Guests<'py>>,
+    ) {
+        let result = self
+            .before(transaction, guests.as_ref())
+            .and_then(|()| self.run_application(py, transaction, kit, &mut guests));
+        if let Err(error) = result {
+            self.fail(py, transaction, &error);
+        }
+        if let Some(guests) = guests.filter(|_| self.hears.post) {
+            self.after(transaction, &guests);
+        }
+    }
+
+    /// The handlers of `pre_request` that have not been called yet.
+    fn before(
+        &self,
+        transaction: &Transaction,
+        guests: Option<&Guests<'_>>,
+    ) -> Result<(), Trouble> {
+        let Some(guests) = guests.filter(|_| self.hears.pre) else {
+            return Ok(());
+        };
+        match fire(
+            &self.bus,
+            Event::PreRequest,
+            self.hears.pre_from,
+            &transaction.request,
+            guests,
+        ) {
+            Outcome::Done => Ok(()),
+            Outcome::Failed => Err(Trouble::Refused),
+            Outcome::Exit(code) => {
+                self.state.control.leave(code);
+                Err(Trouble::Refused)
+            }
+        }
+    }
+
+    fn after(&self, transaction: &Transaction, guests: &Guests<'_>) {
+        if let Outcome::Exit(code) = fire(
+            &self.bus,
+            Event::PostRequest,
+            0,
+            &transaction.request,
+            guests,
+        ) {
+            self.state.control.leave(code);
+        }
+    }
+
+    fn run_application<'py>(
+        &self,
+        py: Python<'py>,
+        transaction: &Transaction,
+        kit: &mut Kit,
+        guests: &mut Option<Guests<'py>>,
+    ) -> Result<(), Trouble> {
+        let environ = kit
+            .builder
+            .build(py, &transaction.request, &transaction.channel)?;
+        if let Some(guests) = guests {
+            self.introduce(transaction, kit, guests, &environ)?;
+        }
+        let Some(application) = self.state.application(py) else {
+            return Err(Trouble::Refused);
+        };
+        let result = application
+            .bind(py)
+            .call1((&environ, &kit.start_response))?;
+        let given = give(
+            kit.starter.bind(py),
+            &transaction.channel,
+            &result,
+            &self.files,
+        );
+        close(&result);
+        if !self.logged.is_empty() {
+            transaction
+                .channel
+                .note_environ(environ::pick(&environ, &self.logged));
+        }
+        if given.is_ok() {
+            complain_of_short_answer(transaction);
+        }
+        Ok(given?)
+    }
+
+    /// Lets the handlers know the environment, and the environment what they have changed.
+    fn introduce<'py>(
+        &self,
+        transaction: &Transaction,
+        kit: &mut Kit,
+        guests: &mut Guests<'py>,
+        environ: &Bound<'py, PyDict>,
+    ) -> PyResult<()> {
+        let py = environ.py();
+        if self.hears.pre {
+            let edits = guests
+                .req
+                .getattr(intern!(py, "__dict__"))?
+                .cast_into::<PyDict>()?;
+            if !edits.is_empty() {
+                environ::apply_edits(&mut kit.builder.keys, environ, &edits)?;
+            }
+        }
+        guests.environ = Some(environ.clone().into_any());
+        if let Some(resp) = guests.resp.clone().filter(|_| self.hears.response_start) {
+            kit.starter.get().announce_to(Announce {
+                bus: Arc::clone(&self.bus),
+                request: Arc::clone(&transaction.request),
+                worker: self.worker.clone_ref(py),
+                req: guests.req.clone().unbind(),
+                resp: resp.unbind(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Gives the client what is left to give when a request has failed.
+    fn fail(&self, py: Python<'_>, transaction: &Transaction, trouble: &Trouble) {
+        let channel = &transaction.channel;
+        let facts = channel.facts();
+        if facts.taken_over && !facts.started {
+            if !trouble.is_stop_iteration(py) {
+                trouble.log(py, transaction);
+            }
+            return channel.abort(End::TakenOver);
+        }
+        if facts.end.is_some() {
+            return log::debug!("{}: the client went away", target(transaction));
+        }
+        let status = match facts.body_error {
+            Some(error) => {
+                log::warn!("Invalid body of {}: {error}", target(transaction));
+                error.status()
+            }
+            None => {
+                trouble.log(py, transaction);
+                Status::INTERNAL_SERVER_ERROR
+            }
+        };
+        if facts.started {
+            return channel.abort(End::CutShort);
+        }
+        let mut head = ResponseHead::default();
+        let page = error_page(status, "", &mut head);
+        if channel.answer(&mut head, &[&page]).is_err() {
+            channel.abort(End::ClientGone);
+        }
+    }
+}
+
+/// Why a request cannot go on.
+enum Trouble {
+    /// A handler has failed, which has been logged, or there is no application any more.
+    Refused,
+    /// The application has raised.
+    Raised(PyErr),
+}
+
+impl From<PyErr> for Trouble {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(error)
+    }
+}
+
+impl Trouble {
+    /// What an application raises that has answered through the socket itself.
+    fn is_stop_iteration(&self, py: Python<'_>) -> bool {
+        matches!(self, Self::Raised(error) if error.is_instance_of::<PyStopIteration>(py))
+    }
+
+    fn log(&self, py: Python<'_>, transaction: &Transaction) {
+        if let Self::Raised(error) = self {
+            log::error!(
+                "Error handling request {}\n{}",
+                target(transaction),
+                trace(py, error)
+            );
+        }
+    }
+}
+
+fn target(transaction: &Transaction) -> String {
+    String::from_utf8_lossy(transaction.request.head.target()).into_owned()
+}
+
+fn complain_of_short_answer(transaction: &Transaction) {
+    let owed = transaction.channel.facts().owed;
+    if owed > 0 {
+        log::warn!(
+            "{}: the application gave {owed} bytes less than its Content-Length",
+            target(transaction)
+        );
+    }
+}
+
+/// The entries that all environments of a worker share.
+fn shared<'py>(
+    py: Python<'py>,
+    config: &Config,
+    wrapper: &Bound<'py, PyAny>,
+    script_name: &str,
+) -> PyResult<Bound<'py, PyDict>> {
+    let shared = PyDict::new(py);
+    shared.set_item("wsgi.errors", Bound::new(py, ErrorStream::new())?)?;
+    shared.set_item("wsgi.version", (1, 0).into_pyobject(py)?)?;
+    shared.set_item(
+        "wsgi.multithread",
+        config.worker_class == WorkerClass::Gthread && config.threads > 1,
+    )?;
+    shared.set_item("wsgi.multiprocess", config.workers > 1)?;
+    shared.set_item("wsgi.run_once", false)?;
+    shared.set_item("wsgi.file_wrapper", wrapper)?;
+    shared.set_item("wsgi.input_terminated", true)?;
+    shared.set_item("wsgi.input", Bound::new(py, BodyInput::empty())?)?;
+    shared.set_item("wsgi.url_scheme", "http")?;
+    shared.set_item(
+        "SERVER_SOFTWARE",
+        concat!("tricorn/", env!("CARGO_PKG_VERSION")),
+    )?;
+    shared.set_item("REQUEST_METHOD", "GET")?;
+    shared.set_item("QUERY_STRING", "")?;
+    shared.set_item("SERVER_PROTOCOL", "HTTP/1.1")?;
+    shared.set_item("SCRIPT_NAME", script_name)?;
+    shared.set_item("REMOTE_ADDR", "")?;
+    Ok(shared)
+}
+
+fn logged(config: &Config) -> Vec<String> {
+    if config.logging.accesslog.is_none() {
+        return Vec::new();
+    }
+    let format = Format::compile(&config.logging.access_format);
+    format.map_or_else(
+        |_| Vec::new(),
+        |format| format.environ_names().map(str::to_owned).collect(),
+    )
+}
+
+impl Gateway for WsgiGateway {
+    fn run(&self, source: &dyn Source) {
+        Python::attach(|py| {
+            while let Some(transaction) = source.next() {
+                self.serve(py, &transaction);
+                source.done(transaction);
+            }
+        });
+    }
+
+    fn check_signals(&self) {
+        Python::attach(|py| {
+            if let Err(error) = py.check_signals()
+                && self.state.control.exit().is_none()
+            {
+                // A handler of the operator's own has raised, with no application to raise into.
+                match exit_code(py, &error) {
+                    Some(code) => self.state.control.leave(code),
+                    None => log::error!("A signal's handler failed\n{}", trace(py, &error)),
+                }
+            }
+        });
+    }
+
+    fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn Joins>, Failure> {
+        threads::spawn(name, body)
+    }
+}

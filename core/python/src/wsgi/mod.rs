@@ -1,0 +1,26 @@
+//! The WSGI gateway (PEP 3333): from a transaction to `environ`, through the application, and back
+//! to bytes.
+
+mod close;
+mod environ;
+mod errors;
+mod gateway;
+mod hooks;
+mod input;
+mod keys;
+mod kit;
+mod output;
+mod remotes;
+mod request;
+mod response;
+mod socket;
+mod starter;
+mod text;
+mod wait;
+
+pub(crate) use errors::ErrorStream;
+pub(crate) use gateway::WsgiGateway;
+pub(crate) use input::BodyInput;
+pub(crate) use request::Request;
+pub(crate) use response::Response;
+pub(crate) use socket::ClientSocket;

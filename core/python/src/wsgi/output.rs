@@ -1,0 +1,184 @@
+//! From what the application returns to content on its way.
+
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyIterator, PyList, PyTuple};
+use tricorn_server::gateway::Handle;
+
+use super::starter::Starter;
+use super::wait::{raise, wait_to_write};
+
+/// A whole answer up to this size is given in one go: the server holds as much for a slow client.
+/// A larger one is given in pieces of this size.
+const PIECE: usize = 256 * 1024;
+
+/// How the gateway has been set up to send files.
+pub(super) struct Files {
+    /// `wsgi.file_wrapper`.
+    pub(super) wrapper: Py<PyAny>,
+    /// They may be sent by the kernel.
+    pub(super) sendfile: bool,
+}
+
+/// Gives the whole answer that `result` stands for.
+pub(super) fn give(
+    starter: &Bound<'_, Starter>,
+    channel: &Handle,
+    result: &Bound<'_, PyAny>,
+    files: &Files,
+) -> PyResult<()> {
+    if let Ok(list) = result.cast_exact::<PyList>() {
+        if list.len() == 1 {
+            return give_all(starter, channel, &[list.get_item(0)?]);
+        }
+        return give_all(starter, channel, &list.iter().collect::<Vec<_>>());
+    }
+    if let Ok(tuple) = result.cast_exact::<PyTuple>() {
+        return give_all(starter, channel, &tuple.iter().collect::<Vec<_>>());
+    }
+    if files.sendfile
+        && result.is_instance(files.wrapper.bind(result.py()))?
+        && let Some(file) = RegularFile::of(result)
+    {
+        return give_file(starter, channel, file);
+    }
+    give_each(starter, channel, &result.try_iter()?)
+}
+
+fn bytes<'a, 'py>(piece: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyBytes>> {
+    piece.cast::<PyBytes>().map_err(|_| {
+        let name = piece
+            .get_type()
+            .name()
+            .map_or_else(|_| "?".to_owned(), |name| name.to_string());
+        PyTypeError::new_err(format!("the application must give bytes, not {name}"))
+    })
+}
+
+/// All of the content is at hand, so its length is known.
+fn give_all(
+    starter: &Bound<'_, Starter>,
+    channel: &Handle,
+    pieces: &[Bound<'_, PyAny>],
+) -> PyResult<()> {
+    if let [piece] = pieces {
+        return give_slices(starter, channel, &[bytes(piece)?.as_bytes()]);
+    }
+    let pieces = pieces.iter().map(bytes).collect::<PyResult<Vec<_>>>()?;
+    let slices: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+    give_slices(starter, channel, &slices)
+}
+
+fn give_slices(starter: &Bound<'_, Starter>, channel: &Handle, slices: &[&[u8]]) -> PyResult<()> {
+    let total: usize = slices.iter().map(|slice| slice.len()).sum();
+    if total <= PIECE && !starter.get().is_sent() {
+        let mut head = Starter::prepare_head(starter)?;
+        let answered = channel.answer(&mut head, slices).map_err(raise);
+        starter.get().give_head(head);
+        return answered;
+    }
+    start(starter, channel, Some(total as u64))?;
+    for piece in slices.iter().flat_map(|slice| slice.chunks(PIECE)) {
+        send_piece(starter.py(), channel, piece)?;
+    }
+    channel.end().map_err(raise)
+}
+
+/// The content comes piece by piece; each is sent before the next is asked for.
+fn give_each(
+    starter: &Bound<'_, Starter>,
+    channel: &Handle,
+    pieces: &Bound<'_, PyIterator>,
+) -> PyResult<()> {
+    for piece in pieces {
+        let piece = piece?;
+        let piece = bytes(&piece)?.as_bytes();
+        if !piece.is_empty() {
+            send(starter, piece)?;
+        }
+    }
+    // Nothing has been sent, and nothing will be: the answer is empty.
+    start(starter, channel, Some(0))?;
+    channel.end().map_err(raise)
+}
+
+/// Sends a piece of content, with the head before it if that has not been sent yet.
+pub(super) fn send(starter: &Bound<'_, Starter>, content: &[u8]) -> PyResult<()> {
+    let channel = starter.get().channel()?;
+    start(starter, &channel, None)?;
+    content
+        .chunks(PIECE)
+        .try_for_each(|piece| send_piece(starter.py(), &channel, piece))
+}
+
+fn send_piece(py: Python<'_>, channel: &Handle, piece: &[u8]) -> PyResult<()> {
+    let progress = channel.write(piece, true).map_err(raise)?;
+    wait_to_write(py, channel, progress)
+}
+
+/// Sends the head, unless it has been sent.
+fn start(starter: &Bound<'_, Starter>, channel: &Handle, known: Option<u64>) -> PyResult<()> {
+    if starter.get().is_sent() {
+        return Ok(());
+    }
+    let mut head = Starter::prepare_head(starter)?;
+    let started = channel.start(&mut head, known).map_err(raise);
+    starter.get().give_head(head);
+    started
+}
+
+fn give_file(starter: &Bound<'_, Starter>, channel: &Handle, file: RegularFile) -> PyResult<()> {
+    let given = starter.get().with_head(|head| head.length()).flatten();
+    let length = given.map_or(file.length, |given| given.min(file.length));
+    start(starter, channel, Some(length))?;
+    channel
+        .send_file(file.descriptor, file.offset, length)
+        .map_err(raise)?;
+    channel.end().map_err(raise)
+}
+
+/// A file that the kernel can send.
+struct RegularFile {
+    /// A copy: the application closes its own as soon as the answer is given.
+    descriptor: OwnedFd,
+    offset: u64,
+    /// From the offset to the end.
+    length: u64,
+}
+
+impl RegularFile {
+    /// The file behind a `wsgi.file_wrapper`, from where it stands; `None` if it is anything else.
+    fn of(wrapper: &Bound<'_, PyAny>) -> Option<Self> {
+        let py = wrapper.py();
+        let file = wrapper.getattr(intern!(py, "filelike")).ok()?;
+        let number: RawFd = file
+            .call_method0(intern!(py, "fileno"))
+            .ok()?
+            .extract()
+            .ok()?;
+        let offset: u64 = file
+            .call_method0(intern!(py, "tell"))
+            .ok()?
+            .extract()
+            .ok()?;
+        if number < 0 {
+            return None;
+        }
+        // SAFETY: only copied, while the application's file object keeps it open. A number that is
+        // not open gives an error.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) }
+            .try_clone_to_owned()
+            .ok()?;
+        let status = nix::sys::stat::fstat(&descriptor).ok()?;
+        let is_regular = status.st_mode & libc::S_IFMT == libc::S_IFREG;
+        let size = u64::try_from(status.st_size).ok()?;
+        is_regular.then(|| Self {
+            descriptor,
+            offset,
+            length: size.saturating_sub(offset),
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! The `req` that handlers get: an ordinary object, whose attributes are filled in when they are
+//! first asked for.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyAttributeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use tricorn_http::{Framing, percent_decode};
+use tricorn_server::exchange;
+use tricorn_server::gateway::Handle;
+
+use super::input::BodyInput;
+use super::text::latin1;
+
+/// A request. Takes new attributes; one that is set in `pre_request` reaches the application.
+#[pyclass(frozen, dict, weakref, module = "tricorn._native")]
+pub(crate) struct Request {
+    request: Arc<exchange::Request>,
+    channel: Handle,
+    cfg: Py<PyAny>,
+}
+
+impl Request {
+    pub(super) fn new(request: Arc<exchange::Request>, channel: Handle, cfg: Py<PyAny>) -> Self {
+        Self {
+            request,
+            channel,
+            cfg,
+        }
+    }
+
+    fn look_up<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let head = &self.request.head;
+        let text = |bytes: &[u8]| Ok(Some(latin1(py, bytes).into_any()));
+        match name {
+            "method" => text(head.method()),
+            "uri" => text(head.target()),
+            "query" => text(head.query()),
+            "fragment" => text(head.fragment()),
+            "path" => {
+                let mut path = Vec::new();
+                percent_decode(head.path(), &mut path);
+                text(&path)
+            }
+            "version" => {
+                let version = head.version();
+                Ok(Some(
+                    (version.major, version.minor).into_pyobject(py)?.into_any(),
+                ))
+            }
+            "headers" => self.headers(py).map(|list| Some(list.into_any())),
+            "trailers" => self.trailers(py).map(|list| Some(list.into_any())),
+            "scheme" => text(if self.request.is_https() {
+                b"https"
+            } else {
+                b"http"
+            }),
+            "must_close" => Ok(Some(
+                (!head.keeps_alive())
+                    .into_pyobject(py)?
+                    .to_owned()
+                    .into_any(),
+            )),
+            "peer_addr" => address(py, self.request.endpoints.peer),
+            "remote_addr" => address(py, self.request.endpoints.client()),
+            "req_number" => Ok(Some(self.request.number.into_pyobject(py)?.into_any())),
+            "proxy_protocol_info" => self.proxy_protocol_info(py),
+            "cfg" => Ok(Some(self.cfg.bind(py).clone())),
+            "body" => self.body(py),
+            _ => Ok(None),
+        }
+    }
+
+    /// Pairs of names in capitals and values, as gunicorn has them.
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        for (_, name, value) in self.request.head.fields() {
+            list.append((latin1(py, &name.to_ascii_uppercase()), latin1(py, value)))?;
+        }
+        Ok(list)
+    }
+
+    fn trailers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let mut found = Vec::new();
+        self.channel
+            .trailers(&mut |name, value| found.push((name.to_ascii_uppercase(), value.to_vec())));
+        let list = PyList::empty(py);
+        for (name, value) in found {
+            list.append((latin1(py, &name), latin1(py, &value)))?;
+        }
+        Ok(list)
+    }
+
+    fn proxy_protocol_info<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(proxied) = self.request.endpoints.proxied else {
+            return Ok(Some(py.None().into_bound(py)));
+        };
+        let info = PyDict::new(py);
+        info.set_item("proxy_protocol", proxied.protocol())?;
+        info.set_item("client_addr", proxied.client.ip().to_string())?;
+        info.set_item("client_port", proxied.client.port())?;
+        info.set_item("proxy_addr", proxied.server.ip().to_string())?;
+        info.set_item("proxy_port", proxied.server.port())?;
+        Ok(Some(info.into_any()))
+    }
+
+    /// What is read here, the application does not get to see.
+    fn body<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let input = match self.request.head.framing() {
+            Framing::None => BodyInput::empty(),
+            _ => BodyInput::new(self.channel.clone()),
+        };
+        Ok(Some(Bound::new(py, input)?.into_any()))
+    }
+}
+
+fn address<'py>(
+    py: Python<'py>,
+    address: Option<std::net::SocketAddr>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    Ok(Some(match address {
+        Some(address) => (address.ip().to_string(), address.port())
+            .into_pyobject(py)?
+            .into_any(),
+        None => latin1(py, b"").into_any(),
+    }))
+}
+
+#[pymethods]
+impl Request {
+    /// Called for attributes that are not set: looks them up, and keeps them.
+    fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let found = slf.get().look_up(slf.py(), name)?;
+        let found = found.ok_or_else(|| {
+            PyAttributeError::new_err(format!("a request has no attribute {name:?}"))
+        })?;
+        slf.as_any().setattr(name, &found)?;
+        Ok(found)
+    }
+
+    /// Whether the connection ends with this request.
+    fn should_close(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        slf.as_any()
+            .getattr(intern!(slf.py(), "must_close"))?
+            .is_truthy()
+    }
+
+    /// Lets the connection end with this request.
+    fn force_close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.as_any().setattr(intern!(slf.py(), "must_close"), true)
+    }
+
+    fn __repr__(&self) -> String {
+        let head = &self.request.head;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        format!("<Request {} {}>", text(head.method()), text(head.target()))
+    }
+}

@@ -1,0 +1,119 @@
+//! The `resp` that handlers get: the answer as far as it has come.
+
+use pyo3::exceptions::PyAttributeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use tricorn_http::response::ResponseHead;
+use tricorn_server::gateway::Handle;
+
+use super::starter::{Starter, fill};
+use super::text::latin1;
+
+/// An answer. Takes new attributes. What `response_start` sets of `status` and `headers` is sent.
+#[pyclass(frozen, dict, weakref, module = "tricorn._native")]
+pub(crate) struct Response {
+    starter: Py<Starter>,
+    channel: Handle,
+    request: Py<PyAny>,
+}
+
+impl Response {
+    pub(super) fn new(starter: Py<Starter>, channel: Handle, request: Py<PyAny>) -> Self {
+        Self {
+            starter,
+            channel,
+            request,
+        }
+    }
+
+    /// Calls `with` with the head: as it was begun, or as it was sent.
+    fn with_head<R>(&self, with: impl Fn(&ResponseHead) -> R) -> Option<R> {
+        if let Some(found) = self.starter.get().with_head(|head| with(head)) {
+            return Some(found);
+        }
+        let mut found = None;
+        self.channel.head(&mut |head| found = Some(with(head)));
+        found
+    }
+
+    fn look_up<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let facts = self.channel.facts();
+        let truth = |truth: bool| Ok(Some(truth.into_pyobject(py)?.to_owned().into_any()));
+        Ok(match name {
+            "status" => self.with_head(|head| latin1(py, head.status_line()).into_any()),
+            "status_code" => match self.with_head(|head| head.status().code()) {
+                Some(code) => Some(code.into_pyobject(py)?.into_any()),
+                None => None,
+            },
+            "response_length" => match self.with_head(ResponseHead::length).flatten() {
+                Some(length) => Some(length.into_pyobject(py)?.into_any()),
+                None => Some(py.None().into_bound(py)),
+            },
+            "sent" => Some(facts.sent.into_pyobject(py)?.into_any()),
+            "headers_sent" => return truth(facts.started),
+            "chunked" => return truth(facts.chunked),
+            "must_close" => return truth(facts.close),
+            "upgrade" => return truth(self.with_head(ResponseHead::upgrades).unwrap_or(false)),
+            "version" => Some(latin1(py, b"tricorn").into_any()),
+            "req" => Some(self.request.bind(py).clone()),
+            _ => None,
+        })
+    }
+
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let pairs = self.with_head(|head| -> Vec<_> {
+            let mut pairs: Vec<_> = head
+                .fields()
+                .map(|(name, value)| (latin1(py, name), latin1(py, value)))
+                .collect();
+            if let Some(length) = head.length() {
+                let value = length.to_string();
+                pairs.push((latin1(py, b"Content-Length"), latin1(py, value.as_bytes())));
+            }
+            pairs
+        });
+        PyList::new(py, pairs.unwrap_or_default())
+    }
+
+    /// Takes over what handlers have set: another status, other headers.
+    pub(super) fn apply_edits(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let dict = slf
+            .as_any()
+            .getattr(intern!(py, "__dict__"))?
+            .cast_into::<PyDict>()?;
+        let (status, headers) = (dict.get_item("status")?, dict.get_item("headers")?);
+        if status.is_none() && headers.is_none() {
+            return Ok(());
+        }
+        let this = slf.get();
+        let status = status.map_or_else(|| slf.as_any().getattr(intern!(py, "status")), Ok)?;
+        let headers = match headers {
+            Some(headers) => headers,
+            None => this.headers(py)?.into_any(),
+        };
+        let mut head = ResponseHead::default();
+        fill(&mut head, &status, &headers)?;
+        this.starter.get().with_head(|place| *place = head);
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Response {
+    /// Called for attributes that are not set. Headers are a list that may be changed, and so they
+    /// are kept; everything else is asked for anew.
+    fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        if name == "headers" {
+            let headers = this.headers(py)?.into_any();
+            slf.as_any().setattr(name, &headers)?;
+            return Ok(headers);
+        }
+        let found = this.look_up(py, name)?;
+        found.ok_or_else(|| {
+            PyAttributeError::new_err(format!("a response has no attribute {name:?}"))
+        })
+    }
+}

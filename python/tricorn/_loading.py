@@ -1,0 +1,178 @@
+"""Finding the operator's own code: config files, hooks and the application."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import importlib.metadata
+import inspect
+import os
+import sys
+import traceback
+import types
+from collections.abc import Callable
+from typing import Any
+
+#: The group of entry points by which packages offer handlers.
+ENTRY_POINTS = "tricorn.hooks"
+
+
+class Mistake(Exception):
+    """Something of the operator's is not as it should be: what, and how to mend it."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.mend = mend
+
+
+class AppNotFound(Mistake):
+    """The application is not where the operator says."""
+
+
+def read_file(path: str) -> dict[str, Any]:
+    """Run a config file, and return the names it leaves behind."""
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Mistake(f"the config file {path} cannot be read: {reason}", "check -c") from None
+    module = types.ModuleType("__config__")
+    module.__file__ = os.path.abspath(path)
+    sys.modules["__config__"] = module
+    try:
+        exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102
+    except Exception as error:
+        raise _broken(f"the config file {path}", error, path) from error
+    return vars(module)
+
+
+def read_module(name: str) -> dict[str, Any]:
+    """Import a config module, anew if it was imported before, and return its names."""
+    try:
+        module = sys.modules.get(name)
+        module = importlib.reload(module) if module else importlib.import_module(name)
+    except Exception as error:
+        raise _broken(f"the config module {name}", error, None) from error
+    return vars(module)
+
+
+def _broken(what: str, error: Exception, path: str | None) -> Mistake:
+    """Describe an exception in one line, with the place in the operator's file."""
+    if isinstance(error, SyntaxError):
+        place = f"{error.filename}, line {error.lineno}"
+        return Mistake(f"{what} has a syntax error: {error.msg} ({place})", "mend it")
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if path is None or frame.filename == path] or frames
+    place = f"{inside[-1].filename}, line {inside[-1].lineno}" if inside else "?"
+    return Mistake(f"{what} raises {type(error).__name__}: {error} ({place})", "mend it")
+
+
+def import_dotted(name: str) -> Any:
+    """Import what ``pkg.mod:name`` or ``pkg.mod.name`` stands for."""
+    module_name, colon, attribute = name.partition(":")
+    if not colon:
+        module_name, _, attribute = name.rpartition(".")
+    if not module_name or not attribute:
+        raise Mistake(f"'{name}' is not a dotted name", "give pkg.module:name")
+    try:
+        found = importlib.import_module(module_name)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise Mistake(f"'{name}' cannot be imported: {reason}", "check the name") from error
+    try:
+        return functools.reduce(getattr, attribute.split("."), found)
+    except AttributeError:
+        where = f"the module {module_name}"
+        raise Mistake(f"'{name}': {where} has no {attribute}", "check the name") from None
+
+
+def arity(handler: Callable[..., Any]) -> int | None:
+    """Count the positional parameters, as gunicorn counts them; None where nobody can."""
+    try:
+        parameters = inspect.signature(handler).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(parameter.kind in positional for parameter in parameters)
+
+
+def describe(handler: Any) -> str:
+    """Name a handler, as ``module:function``."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    module = getattr(handler, "__module__", None) or type(handler).__module__
+    name = getattr(handler, "__qualname__", None) or type(handler).__qualname__
+    if module != "__config__":
+        return f"{module}:{name}"
+    file = getattr(sys.modules.get("__config__"), "__file__", None) or "config"
+    return f"{os.path.basename(file)}:{name}"
+
+
+def load_entry_points() -> list[tuple[str, int]]:
+    """Import what packages offer; for each package, how many registrations there are after it."""
+    from tricorn import hooks
+
+    found = []
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        package = entry.dist.name if entry.dist else entry.name
+        try:
+            entry.load()
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            what = f"the handlers of package {package} ({entry.value}) cannot be imported: {reason}"
+            raise Mistake(what, "update or remove the package") from error
+        found.append((package, len(hooks.registrations)))
+    return found
+
+
+def load_application(uri: str | None) -> Callable[..., Any]:
+    """Import the application that ``MODULE``, ``MODULE:NAME`` or ``MODULE:NAME(ARGS)`` names.
+
+    What the module itself raises is not caught: it is the application's own affair.
+    """
+    if not uri:
+        raise AppNotFound("no application is named", "give MODULE:NAME, or set wsgi_app")
+    module_name, colon, expression = uri.partition(":")
+    name, args, kwargs = _parse(uri, expression if colon else "application")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            what = f"there is no module {error.name} for the application '{uri}'"
+            raise AppNotFound(what, "check the name, --chdir and --pythonpath") from None
+        raise
+    try:
+        application = functools.reduce(getattr, name.split("."), module)
+    except AttributeError:
+        what = f"the module {module_name} has no {name} for the application '{uri}'"
+        raise AppNotFound(what, "check the name") from None
+    if args is not None:
+        application = application(*args, **kwargs)
+    if not callable(application):
+        what = f"the application '{uri}' is not callable: {type(application).__name__}"
+        raise AppNotFound(what, "name a WSGI application")
+    return application
+
+
+def _parse(uri: str, expression: str) -> tuple[str, list[Any] | None, dict[str, Any]]:
+    """Split ``name`` or ``name(literal, key=literal)``."""
+    wrong = AppNotFound(
+        f"the application '{uri}' is neither MODULE:NAME nor MODULE:NAME(LITERALS)", "check it"
+    )
+    try:
+        node = ast.parse(expression, mode="eval").body
+    except SyntaxError:
+        raise wrong from None
+    if isinstance(node, ast.Call):
+        try:
+            args = [ast.literal_eval(argument) for argument in node.args]
+            kwargs = {key.arg: ast.literal_eval(key.value) for key in node.keywords if key.arg}
+        except ValueError:
+            raise wrong from None
+        return ast.unparse(node.func), args, kwargs
+    if isinstance(node, ast.Name | ast.Attribute):
+        return ast.unparse(node), None, {}
+    raise wrong
