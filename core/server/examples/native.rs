@@ -194,7 +194,7 @@ fn head(status: &[u8]) -> ResponseHead {
 fn whole(channel: &Handle, body: &[u8]) -> Result<(), ChannelError> {
     channel.start(&mut head(b"200 OK"), Some(body.len() as u64))?;
     send(channel, body, false)?;
-    channel.end()
+    channel.end().map(drop)
 }
 
 fn stream(channel: &Handle, count: usize) -> Result<(), ChannelError> {
@@ -203,7 +203,7 @@ fn stream(channel: &Handle, count: usize) -> Result<(), ChannelError> {
     for _ in 0..count {
         send(channel, &piece, true)?;
     }
-    channel.end()
+    channel.end().map(drop)
 }
 
 fn send(channel: &Handle, piece: &[u8], flush: bool) -> Result<(), ChannelError> {

@@ -11,13 +11,15 @@ use tricorn_server::gateway::Handle;
 
 use super::input::BodyInput;
 use super::keys::Keys;
-use super::remotes::Remotes;
+use super::remotes::Remote;
 use super::text::latin1;
+
+/// CPython's table of this many entries has room for some 20 more.
+const ROOMY: usize = 22;
 
 /// What building needs, one for each thread.
 pub(super) struct Builder {
     pub(super) keys: Keys,
-    remotes: Remotes,
     /// A prepared dictionary for each listener.
     bases: Vec<(Arc<Local>, Py<PyDict>)>,
     /// The dictionary they are made of.
@@ -31,7 +33,6 @@ impl Builder {
     pub(super) fn new(py: Python<'_>, template: Py<PyDict>, script_name: Vec<u8>) -> Self {
         Self {
             keys: Keys::new(py),
-            remotes: Remotes::new(),
             bases: Vec::new(),
             template,
             script_name,
@@ -96,6 +97,9 @@ impl Builder {
         };
         base.set_item(&self.keys.server_name, name)?;
         base.set_item(&self.keys.server_port, port)?;
+        base.set_item(&self.keys.raw_uri, "")?;
+        base.set_item(&self.keys.path_info, "")?;
+        make_room(&base)?;
         self.bases.push((Arc::clone(local), base.clone().unbind()));
         Ok(base)
     }
@@ -107,10 +111,11 @@ impl Builder {
         request: &Request,
     ) -> PyResult<()> {
         let endpoints = &request.endpoints;
-        if let Some(client) = endpoints.client() {
-            let (host, port) = self.remotes.texts(py, client);
-            environ.set_item(&self.keys.remote_addr, host)?;
-            environ.set_item(&self.keys.remote_port, port)?;
+        if let Some(client) = endpoints.client()
+            && let Some(remote) = endpoints.notes.get_or_make(|| Remote::new(py, client))
+        {
+            environ.set_item(&self.keys.remote_addr, &remote.host)?;
+            environ.set_item(&self.keys.remote_port, &remote.port)?;
         }
         if let Some(proxied) = endpoints.proxied {
             environ.set_item(&self.keys.proxy_protocol, proxied.protocol())?;
@@ -188,6 +193,16 @@ impl Builder {
         environ.set_item(&self.keys.server_name, latin1(py, name))?;
         environ.set_item(&self.keys.server_port, latin1(py, port))
     }
+}
+
+/// Lets a dictionary's table grow, so that its copies have room for a request's own entries: a table
+/// keeps its size when entries are taken out, and when it is copied.
+fn make_room(dict: &Bound<'_, PyDict>) -> PyResult<()> {
+    let extra: Vec<usize> = (dict.len()..ROOMY).collect();
+    extra
+        .iter()
+        .try_for_each(|number| dict.set_item(number, 0))?;
+    extra.iter().try_for_each(|number| dict.del_item(number))
 }
 
 fn joined<'py>(

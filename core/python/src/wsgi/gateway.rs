@@ -258,10 +258,12 @@ impl WsgiGateway {
                 .channel
                 .note_environ(environ::pick(&environ, &self.logged));
         }
-        if given.is_ok() {
-            complain_of_short_answer(transaction);
+        let owed = given?;
+        if owed > 0 {
+            let target = target(transaction);
+            log::warn!("{target}: the application gave {owed} bytes less than its Content-Length");
         }
-        Ok(given?)
+        Ok(())
     }
 
     /// Lets the handlers know the environment, and the environment what they have changed.
@@ -362,16 +364,6 @@ impl Trouble {
 
 fn target(transaction: &Transaction) -> String {
     String::from_utf8_lossy(transaction.request.head.target()).into_owned()
-}
-
-fn complain_of_short_answer(transaction: &Transaction) {
-    let owed = transaction.channel.facts().owed;
-    if owed > 0 {
-        log::warn!(
-            "{}: the application gave {owed} bytes less than its Content-Length",
-            target(transaction)
-        );
-    }
 }
 
 /// The entries that all environments of a worker share.

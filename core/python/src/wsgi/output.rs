@@ -23,13 +23,13 @@ pub(super) struct Files {
     pub(super) sendfile: bool,
 }
 
-/// Gives the whole answer that `result` stands for.
+/// Gives the whole answer that `result` stands for; how many bytes less it was than promised.
 pub(super) fn give(
     starter: &Bound<'_, Starter>,
     channel: &Handle,
     result: &Bound<'_, PyAny>,
     files: &Files,
-) -> PyResult<()> {
+) -> PyResult<u64> {
     if let Ok(list) = result.cast_exact::<PyList>() {
         if list.len() == 1 {
             return give_all(starter, channel, &[list.get_item(0)?]);
@@ -63,7 +63,7 @@ fn give_all(
     starter: &Bound<'_, Starter>,
     channel: &Handle,
     pieces: &[Bound<'_, PyAny>],
-) -> PyResult<()> {
+) -> PyResult<u64> {
     if let [piece] = pieces {
         return give_slices(starter, channel, &[bytes(piece)?.as_bytes()]);
     }
@@ -72,10 +72,11 @@ fn give_all(
     give_slices(starter, channel, &slices)
 }
 
-fn give_slices(starter: &Bound<'_, Starter>, channel: &Handle, slices: &[&[u8]]) -> PyResult<()> {
+fn give_slices(starter: &Bound<'_, Starter>, channel: &Handle, slices: &[&[u8]]) -> PyResult<u64> {
     let total: usize = slices.iter().map(|slice| slice.len()).sum();
-    if total <= PIECE && !starter.get().is_sent() {
-        let mut head = Starter::prepare_head(starter)?;
+    if total <= PIECE
+        && let Some(mut head) = Starter::take_head(starter)?
+    {
         let answered = channel.answer(&mut head, slices).map_err(raise);
         starter.get().give_head(head);
         return answered;
@@ -92,7 +93,7 @@ fn give_each(
     starter: &Bound<'_, Starter>,
     channel: &Handle,
     pieces: &Bound<'_, PyIterator>,
-) -> PyResult<()> {
+) -> PyResult<u64> {
     for piece in pieces {
         let piece = piece?;
         let piece = bytes(&piece)?.as_bytes();
@@ -121,16 +122,15 @@ fn send_piece(py: Python<'_>, channel: &Handle, piece: &[u8]) -> PyResult<()> {
 
 /// Sends the head, unless it has been sent.
 fn start(starter: &Bound<'_, Starter>, channel: &Handle, known: Option<u64>) -> PyResult<()> {
-    if starter.get().is_sent() {
+    let Some(mut head) = Starter::take_head(starter)? else {
         return Ok(());
-    }
-    let mut head = Starter::prepare_head(starter)?;
+    };
     let started = channel.start(&mut head, known).map_err(raise);
     starter.get().give_head(head);
     started
 }
 
-fn give_file(starter: &Bound<'_, Starter>, channel: &Handle, file: RegularFile) -> PyResult<()> {
+fn give_file(starter: &Bound<'_, Starter>, channel: &Handle, file: RegularFile) -> PyResult<u64> {
     let given = starter.get().with_head(|head| head.length()).flatten();
     let length = given.map_or(file.length, |given| given.min(file.length));
     start(starter, channel, Some(length))?;

@@ -31,6 +31,13 @@ struct State {
     write: Option<Py<PyAny>>,
 }
 
+impl State {
+    fn send(&mut self) -> ResponseHead {
+        self.sent = true;
+        std::mem::take(&mut self.head)
+    }
+}
+
 impl Starter {
     pub(super) fn new() -> Self {
         Self {
@@ -70,23 +77,26 @@ impl Starter {
         channel.ok_or_else(|| PyValueError::new_err("the request is over"))
     }
 
-    /// Takes the head that is about to be sent, after the handlers of `response_start` have seen it.
-    pub(super) fn prepare_head(slf: &Bound<'_, Self>) -> PyResult<ResponseHead> {
+    /// Takes the head that is about to be sent, after the handlers of `response_start` have seen it;
+    /// `None` if it has been sent.
+    pub(super) fn take_head(slf: &Bound<'_, Self>) -> PyResult<Option<ResponseHead>> {
         let announce = {
             let mut state = slf.get().lock();
+            if state.sent {
+                return Ok(None);
+            }
             if !state.head.has_begun() {
                 return Err(PyAssertionError::new_err(
                     "the application did not call start_response()",
                 ));
             }
-            state.announce.take()
+            match state.announce.take() {
+                Some(announce) => announce,
+                None => return Ok(Some(state.send())),
+            }
         };
-        if let Some(announce) = announce {
-            announce.call(slf);
-        }
-        let mut state = slf.get().lock();
-        state.sent = true;
-        Ok(std::mem::take(&mut state.head))
+        announce.call(slf);
+        Ok(Some(slf.get().lock().send()))
     }
 
     /// Asks for the handlers of `response_start` to be called before the head is sent.

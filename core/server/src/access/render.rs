@@ -192,7 +192,7 @@ mod tests {
     use tricorn_http::{Head, HeadScan, Limits, Rules, Scanned};
 
     use super::*;
-    use crate::exchange::{End, Endpoints, Local, Request};
+    use crate::exchange::{End, Endpoints, Local, Notes, Request};
 
     fn request(text: &str) -> Request {
         let Ok(Scanned::Complete(extent)) =
@@ -208,6 +208,7 @@ mod tests {
             proxied: None,
             local: Arc::new(Local::Unix(String::new())),
             trusted: false,
+            notes: Notes::default(),
         };
         Request {
             head,

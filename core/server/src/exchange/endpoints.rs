@@ -1,7 +1,9 @@
 //! The two ends of a connection.
 
+use std::any::Any;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tricorn_http::proxy::ProxiedPeer;
 
@@ -36,6 +38,35 @@ pub struct Endpoints {
     pub local: Arc<Local>,
     /// The peer is in `forwarded_allow_ips`.
     pub trusted: bool,
+    /// Whatever the gateway wants to know again at the connection's next request.
+    pub notes: Notes,
+}
+
+/// A place for one thing that the gateway keeps with a connection. A copy begins empty.
+#[derive(Default)]
+pub struct Notes(OnceLock<Box<dyn Any + Send + Sync>>);
+
+impl Notes {
+    /// What is kept, made by `make` the first time; `None` if something else is kept there.
+    pub fn get_or_make<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.0.get_or_init(|| Box::new(make())).downcast_ref()
+    }
+}
+
+impl Clone for Notes {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.get().is_some() {
+            "Notes(..)"
+        } else {
+            "Notes"
+        })
+    }
 }
 
 impl Endpoints {

@@ -5,6 +5,6 @@ mod endpoints;
 mod record;
 mod request;
 
-pub use endpoints::{Endpoints, Local};
+pub use endpoints::{Endpoints, Local, Notes};
 pub use record::{End, Record};
 pub use request::Request;

@@ -53,7 +53,8 @@ pub trait Channel: Send + Sync {
     ) -> Result<(), ChannelError>;
 
     /// Gives a whole answer at once: `start`, a `write` of each piece, and `end`. For content that
-    /// the server may hold all of, should the client be slow.
+    /// the server may hold all of, should the client be slow. How many bytes the Content-Length still
+    /// promises.
     ///
     /// # Errors
     /// As each of them.
@@ -62,7 +63,7 @@ pub trait Channel: Send + Sync {
         number: u64,
         head: &mut ResponseHead,
         pieces: &[&[u8]],
-    ) -> Result<(), ChannelError>;
+    ) -> Result<u64, ChannelError>;
 
     /// Sends an informational head (RFC 9110 section 15.2) before the answer's own.
     ///
@@ -96,11 +97,12 @@ pub trait Channel: Send + Sync {
         length: u64,
     ) -> Result<(), ChannelError>;
 
-    /// The answer is whole.
+    /// The answer is whole. How many bytes the Content-Length still promises: the connection is cut,
+    /// so that the client can tell.
     ///
     /// # Errors
     /// A request that is over.
-    fn end(&self, number: u64) -> Result<(), ChannelError>;
+    fn end(&self, number: u64) -> Result<u64, ChannelError>;
 
     /// The answer cannot be finished: the connection is cut, so that the client can tell.
     fn abort(&self, number: u64, end: End);
@@ -157,7 +159,7 @@ impl Handle {
         self.channel.start(self.number, head, known)
     }
 
-    pub fn answer(&self, head: &mut ResponseHead, pieces: &[&[u8]]) -> Result<(), ChannelError> {
+    pub fn answer(&self, head: &mut ResponseHead, pieces: &[&[u8]]) -> Result<u64, ChannelError> {
         self.channel.answer(self.number, head, pieces)
     }
 
@@ -177,7 +179,7 @@ impl Handle {
         self.channel.send_file(self.number, file, offset, length)
     }
 
-    pub fn end(&self) -> Result<(), ChannelError> {
+    pub fn end(&self) -> Result<u64, ChannelError> {
         self.channel.end(self.number)
     }
 
@@ -240,8 +242,6 @@ pub struct Facts {
     pub close: bool,
     /// How the answer ended, once it has.
     pub end: Option<End>,
-    /// Bytes that the Content-Length still promises.
-    pub owed: u64,
     /// What was wrong with the body, once the application has met it.
     pub body_error: Option<PeerError>,
     /// The application has taken the socket.

@@ -4,76 +4,75 @@
 //! Waiting for the client is not the application's silence, so a request that waits counts as
 //! young until the wait's own limit.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock;
 use crate::lifeline::Cell;
 
-/// The running requests of one worker.
+/// The requests that a worker's threads run: one place for each thread, 0 where it runs none.
 #[derive(Debug)]
 pub(super) struct Ages {
     cell: &'static Cell,
-    running: Mutex<Vec<(usize, u64)>>,
+    since: Vec<AtomicU64>,
 }
 
 impl Ages {
-    pub(super) fn new(cell: &'static Cell) -> Self {
+    pub(super) fn new(cell: &'static Cell, threads: usize) -> Self {
         Self {
             cell,
-            running: Mutex::default(),
+            since: (0..threads).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
-    /// The request of this connection begins to run.
-    pub(super) fn begin(&self, token: usize) {
+    /// The thread begins to run a request.
+    pub(super) fn begin(&self, thread: usize) {
         self.cell.count_request();
-        let mut running = self.lock();
-        running.push((token, clock::roughly_now()));
-        self.publish(&running);
+        self.set(thread, clock::roughly_now());
     }
 
-    /// It has got somewhere with its client.
-    pub(super) fn refresh(&self, token: usize) {
-        self.set(token, clock::roughly_now());
+    /// Its request has got somewhere with its client.
+    pub(super) fn refresh(&self, thread: usize) {
+        self.set(thread, clock::roughly_now());
     }
 
-    /// It waits for its client, for `limit` nanoseconds at most.
-    pub(super) fn wait(&self, token: usize, limit: Option<u64>) {
-        self.set(
-            token,
-            limit.map_or(u64::MAX, |limit| clock::roughly_now().saturating_add(limit)),
-        );
+    /// Its request waits for its client, for `limit` nanoseconds at most.
+    pub(super) fn wait(&self, thread: usize, limit: Option<u64>) {
+        let until = limit.map(|limit| clock::roughly_now().saturating_add(limit));
+        self.set(thread, until.unwrap_or(u64::MAX));
     }
 
-    /// It has ended.
-    pub(super) fn end(&self, token: usize) {
-        let mut running = self.lock();
-        if let Some(index) = running.iter().position(|&(other, _)| other == token) {
-            running.swap_remove(index);
-        }
-        self.publish(&running);
+    /// Its request has ended.
+    pub(super) fn end(&self, thread: usize) {
+        self.set(thread, 0);
     }
 
     /// Whether any request runs.
     pub(super) fn is_any_running(&self) -> bool {
-        !self.lock().is_empty()
+        self.oldest() > 0
     }
 
-    fn set(&self, token: usize, since: u64) {
-        let mut running = self.lock();
-        if let Some(entry) = running.iter_mut().find(|entry| entry.0 == token) {
-            entry.1 = since;
+    fn set(&self, thread: usize, since: u64) {
+        if let [only] = self.since.as_slice() {
+            only.store(since, Ordering::Relaxed);
+            return self.cell.set_oldest(since);
         }
-        self.publish(&running);
+        if let Some(place) = self.since.get(thread) {
+            place.store(since, Ordering::SeqCst);
+        }
+        // Another thread may publish at the same time: whoever stores last looks again, and so
+        // what stands there in the end is true.
+        loop {
+            let oldest = self.oldest();
+            self.cell.set_oldest(oldest);
+            if self.oldest() == oldest {
+                return;
+            }
+        }
     }
 
-    fn publish(&self, running: &[(usize, u64)]) {
-        self.cell
-            .set_oldest(running.iter().map(|&(_, since)| since).min().unwrap_or(0));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(usize, u64)>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn oldest(&self) -> u64 {
+        let running = self.since.iter().map(|since| since.load(Ordering::SeqCst));
+        running.filter(|&since| since > 0).min().unwrap_or(0)
     }
 }
 
@@ -82,31 +81,44 @@ mod tests {
     use super::*;
     use crate::lifeline::Board;
 
+    const SECOND: u64 = 1_000_000_000;
+
     #[test]
     fn the_oldest_running_request_is_what_counts() {
         let cell = Board::new().unwrap().cell(1);
-        let ages = Ages::new(cell);
-        let second = 1_000_000_000;
+        let ages = Ages::new(cell, 2);
         let start = clock::roughly_now();
+        ages.begin(0);
         ages.begin(1);
-        ages.begin(2);
-        assert!(cell.silence(start + 10 * second) >= 9 * second);
-        ages.wait(1, Some(20 * second));
-        ages.wait(2, None);
+        assert!(cell.silence(start + 10 * SECOND) >= 9 * SECOND);
+        ages.wait(0, Some(20 * SECOND));
+        ages.wait(1, None);
         assert_eq!(
-            cell.silence(start + 10 * second),
+            cell.silence(start + 10 * SECOND),
             0,
             "both wait for their clients"
         );
         assert!(
-            cell.silence(start + 30 * second) >= 9 * second,
+            cell.silence(start + 30 * SECOND) >= 9 * SECOND,
             "but not for ever"
         );
-        ages.refresh(1);
+        ages.refresh(0);
+        ages.end(0);
         ages.end(1);
-        ages.end(2);
+        assert!(!ages.is_any_running());
         assert_eq!(cell.requests(), 2);
         cell.beat(start);
-        assert_eq!(cell.silence(start + second), second);
+        assert_eq!(cell.silence(start + SECOND), SECOND);
+    }
+
+    #[test]
+    fn a_lone_thread_is_told_of_too() {
+        let cell = Board::new().unwrap().cell(1);
+        let ages = Ages::new(cell, 1);
+        ages.begin(0);
+        assert!(ages.is_any_running() && cell.silence(clock::now() + SECOND) >= SECOND);
+        ages.end(0);
+        cell.beat(7);
+        assert_eq!(cell.silence(8), 1);
     }
 }

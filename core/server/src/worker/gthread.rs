@@ -92,8 +92,7 @@ fn watch(shared: &Shared, gateway: &dyn Gateway, pool: &Pool) -> i32 {
             pool.promote(stuck);
         }
         if pool.is_leaderless() {
-            shared.wait(&mut events, 0);
-            shared.end_turn();
+            shared.mind(&mut events);
         }
     }
 }
@@ -280,7 +279,7 @@ impl Member<'_> {
 
 impl Source for Member<'_> {
     fn next(&self) -> Option<Transaction> {
-        let transaction = self.shared.next()?;
+        let transaction = self.shared.next(self.index)?;
         if self.leading.get() {
             self.begun
                 .set(self.pool.progress.fetch_add(1, Ordering::SeqCst) + 1);

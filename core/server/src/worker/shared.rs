@@ -178,6 +178,13 @@ impl Shared {
         woken
     }
 
+    /// Looks after the connections without running anything, while all who could are busy.
+    pub(super) fn mind(&self, events: &mut Events) {
+        self.wait(events, 0);
+        self.core().look_at_all();
+        self.end_turn();
+    }
+
     /// Before requests are run: lets an idle sibling know of connections that this worker will not
     /// come to at once.
     pub(super) fn share_connections(&self) {
@@ -285,12 +292,12 @@ impl Shared {
         }
     }
 
-    /// Takes the next ready request, unless the worker is to leave at once.
-    pub(super) fn next(&self) -> Option<Transaction> {
+    /// Takes the next ready request for a thread, unless the worker is to leave at once.
+    pub(super) fn next(&self, thread: usize) -> Option<Transaction> {
         if self.env.control.exit().is_some() {
             return None;
         }
-        self.core().take_ready()
+        self.core().take_ready(thread)
     }
 
     /// Takes a request back.

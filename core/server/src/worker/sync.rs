@@ -41,7 +41,7 @@ struct Inline<'s>(&'s Shared);
 
 impl Source for Inline<'_> {
     fn next(&self) -> Option<Transaction> {
-        self.0.next()
+        self.0.next(0)
     }
 
     fn done(&self, transaction: Transaction) {

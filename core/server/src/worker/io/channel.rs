@@ -40,9 +40,7 @@ impl ConnCell {
     fn wait(&self, conn: &Conn, write: bool) -> Wait {
         let time = &self.env.config.time;
         let limit = if write { time.write } else { time.body };
-        self.env
-            .ages
-            .wait(self.key.place(), limit.map(clock::nanos));
+        self.env.ages.wait(conn.thread, limit.map(clock::nanos));
         Wait {
             fd: conn.stream.raw(),
             write,
@@ -52,7 +50,7 @@ impl ConnCell {
 
     fn progressed(&self, conn: &mut Conn) {
         if std::mem::take(&mut conn.waited) {
-            self.env.ages.refresh(self.key.place());
+            self.env.ages.refresh(conn.thread);
         }
     }
 }
@@ -104,15 +102,14 @@ impl Channel for ConnCell {
         number: u64,
         head: &mut ResponseHead,
         pieces: &[&[u8]],
-    ) -> Result<(), ChannelError> {
+    ) -> Result<u64, ChannelError> {
         let mut conn = self.running(number)?;
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
         conn.start_answer(self.env.keeps_alive(), head, Some(length as u64))?;
         for piece in pieces {
             conn.add_content(piece, false)?;
         }
-        conn.end_answer();
-        Ok(())
+        Ok(conn.end_answer())
     }
 
     fn inform(&self, number: u64, head: &ResponseHead) -> Result<(), ChannelError> {
@@ -165,9 +162,8 @@ impl Channel for ConnCell {
         Ok(())
     }
 
-    fn end(&self, number: u64) -> Result<(), ChannelError> {
-        self.running(number)?.end_answer();
-        Ok(())
+    fn end(&self, number: u64) -> Result<u64, ChannelError> {
+        Ok(self.running(number)?.end_answer())
     }
 
     fn abort(&self, number: u64, end: End) {
@@ -189,7 +185,6 @@ impl Channel for ConnCell {
             chunked: reply.is_some_and(|reply| reply.body.is_chunked()),
             close: reply.is_none_or(|reply| reply.close),
             end: conn.answer.end,
-            owed: reply.map_or(0, |reply| reply.body.owed()),
             body_error: conn.body.error,
             taken_over: conn.taken_over,
         }
@@ -371,15 +366,17 @@ impl Conn {
         let _ = self.take_note(sent);
     }
 
-    fn end_answer(&mut self) {
+    /// The bytes that the Content-Length still promises.
+    fn end_answer(&mut self) -> u64 {
         let answer = &mut self.answer;
-        if let Some(reply) = &answer.reply {
-            answer.out.extend_from_slice(reply.body.ending());
-            if reply.body.owed() > 0 && answer.end.is_none() {
-                answer.end = Some(End::CutShort);
-            }
-        }
         answer.finished = true;
+        let Some(reply) = &answer.reply else { return 0 };
+        answer.out.extend_from_slice(reply.body.ending());
+        let owed = reply.body.owed();
+        if owed > 0 && answer.end.is_none() {
+            answer.end = Some(End::CutShort);
+        }
+        owed
     }
 
     fn note_body_error(&mut self, error: PeerError) -> PeerError {

@@ -124,6 +124,8 @@ pub(super) struct Conn {
     pub(super) readable: bool,
     /// Known to epoll, and for what.
     pub(super) interest: Interest,
+    /// The thread that runs its request, or ran the last one.
+    pub(super) thread: usize,
     /// The running request has waited for its client.
     pub(super) waited: bool,
     /// A PROXY header may still come.
@@ -153,6 +155,7 @@ impl Conn {
             phase: Phase::Head,
             readable: true,
             interest: Interest::None,
+            thread: 0,
             waited: false,
             may_open,
             input: Vec::new(),

@@ -12,7 +12,7 @@ use super::conn::{Conn, ConnCell, Interest, Phase};
 use super::env::Env;
 use super::timers::Timers;
 use crate::clock;
-use crate::exchange::Endpoints;
+use crate::exchange::{Endpoints, Notes};
 use crate::gateway::{Handle, Transaction};
 use crate::sock::{Accepted, Listener};
 
@@ -37,6 +37,8 @@ pub(in super::super) struct Core {
     pub(in super::super) listeners: Listeners,
     table: Slab<Arc<ConnCell>>,
     next_serial: u32,
+    /// Events of this turn that have not been looked at.
+    events: VecDeque<EpollEvent>,
     ready: VecDeque<Arc<ConnCell>>,
     pub(super) timers: Timers,
     pub(super) scratch: Vec<u8>,
@@ -64,6 +66,7 @@ impl Core {
             epoll,
             table: Slab::new(),
             next_serial: 0,
+            events: VecDeque::new(),
             ready: VecDeque::new(),
             timers: Timers::default(),
             scratch: Vec::with_capacity(SCRATCH),
@@ -76,22 +79,42 @@ impl Core {
         }
     }
 
-    /// Begins a turn: takes the events in, and notices limits that are reached.
+    /// Begins a turn: takes events in, and notices limits that are reached.
     pub(in super::super) fn take_events(&mut self, events: &[EpollEvent]) {
         self.now = clock::now();
         for event in events {
-            if self.listeners.note(event.data()) {
-                continue;
-            }
-            let key = Key::from_data(event.data());
-            if let Some(cell) = self.find(key) {
-                let mut conn = cell.lock();
-                conn.readable |= event.events().intersects(!EpollFlags::EPOLLOUT);
-                self.pump(&cell, &mut conn);
+            if !self.listeners.note(event.data()) {
+                self.events.push_back(*event);
             }
         }
         self.expire();
         self.resume_bodies();
+    }
+
+    /// Looks at events until a request is ready. The rest is looked at when that one has run: a
+    /// connection that is read, run and answered in one go is still warm in the cache.
+    fn look_on(&mut self) {
+        while self.ready.is_empty() {
+            let Some(event) = self.events.pop_front() else {
+                return;
+            };
+            self.look_at(event);
+        }
+    }
+
+    /// Looks at all events, for a thread that runs no requests.
+    pub(in super::super) fn look_at_all(&mut self) {
+        while let Some(event) = self.events.pop_front() {
+            self.look_at(event);
+        }
+    }
+
+    fn look_at(&mut self, event: EpollEvent) {
+        if let Some(cell) = self.find(Key::from_data(event.data())) {
+            let mut conn = cell.lock();
+            conn.readable |= event.events().intersects(!EpollFlags::EPOLLOUT);
+            self.pump(&cell, &mut conn);
+        }
     }
 
     /// Nanoseconds until a limit may be reached.
@@ -106,23 +129,26 @@ impl Core {
     }
 
     /// Whether a request is ready to run.
-    pub(in super::super) fn has_ready(&self) -> bool {
+    pub(in super::super) fn has_ready(&mut self) -> bool {
+        self.look_on();
         !self.ready.is_empty()
     }
 
-    /// The next request to run.
-    pub(in super::super) fn take_ready(&mut self) -> Option<Transaction> {
+    /// The next request to run, on the thread of this number.
+    pub(in super::super) fn take_ready(&mut self, thread: usize) -> Option<Transaction> {
         loop {
+            self.look_on();
             let cell = self.ready.pop_front()?;
             let mut conn = cell.lock();
             if conn.phase != Phase::Queued {
                 continue;
             }
             conn.phase = Phase::Running;
+            conn.thread = thread;
             let (number, request) = (conn.number, conn.request.clone());
             drop(conn);
             if let Some(request) = request {
-                self.env.ages.begin(cell.key.place());
+                self.env.ages.begin(thread);
                 let place = cell.key.place();
                 return Some(Transaction {
                     request,
@@ -137,11 +163,11 @@ impl Core {
     pub(in super::super) fn take_back(&mut self, transaction: Transaction) {
         let place = transaction.place;
         drop(transaction);
-        self.env.ages.end(place);
         let Some(cell) = self.table.get(place).cloned() else {
             return;
         };
         let mut conn = cell.lock();
+        self.env.ages.end(conn.thread);
         if conn.phase == Phase::Running {
             conn.phase = Phase::Flushing;
             self.release_body(&mut conn);
@@ -220,6 +246,7 @@ impl Core {
             trusted: trust.forwarded.allows(accepted.peer.map(|peer| peer.ip())),
             peer: accepted.peer,
             proxied: None,
+            notes: Notes::default(),
             local: Arc::clone(&listener.local),
         };
         let may_open = trust.proxy_protocol != tricorn_http::trust::ProxyProtocol::Off;

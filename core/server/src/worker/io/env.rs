@@ -56,7 +56,7 @@ impl Env {
             .then(|| Format::compile(&config.logging.access_format))
             .transpose()?;
         let wants_duration = access.is_some() || bus.is_heard(Event::Access);
-        let ages = Ages::new(cell);
+        let ages = Ages::new(cell, config.threads);
         Ok(Self {
             ages,
             config,
