@@ -81,7 +81,10 @@ impl HeadScan {
             self.line = self.seen;
         }
         self.seen = buffer.len();
-        self.check_length(self.seen - self.line, self.seen - self.field, limits)?;
+        // The line under way begins a field of its own, unless it is folded.
+        let is_folded = matches!(buffer.get(self.line), Some(b' ' | b'\t'));
+        let field = if is_folded { self.field } else { self.line };
+        self.check_length(self.seen - self.line, self.seen - field, limits)?;
         Ok(Scanned::Partial)
     }
 
