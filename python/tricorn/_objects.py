@@ -444,3 +444,36 @@ def hook_callable(name: str, configured: Any) -> Callable[..., Any]:
 
     call_all.__name__ = call_all.__qualname__ = name
     return call_all
+
+
+class _ClientSocket(socket.socket):
+    """A client's socket that gives out first what the server had received already."""
+
+    _received: bytearray
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """Receive data."""
+        if not self._received:
+            return super().recv(bufsize, flags)
+        data = bytes(self._received[:bufsize])
+        if not flags & socket.MSG_PEEK:
+            del self._received[:bufsize]
+        return data
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """Receive data into a buffer."""
+        if not self._received:
+            return super().recv_into(buffer, nbytes, flags)
+        view = memoryview(buffer).cast("B")
+        data = self.recv(min(nbytes or len(view), len(view)), flags)
+        view[: len(data)] = data
+        return len(data)
+
+
+def client_socket(fileno: int, received: bytes) -> socket.socket:
+    """Make the socket of a client, from which `received` has been received already."""
+    if not received:
+        return socket.socket(fileno=fileno)
+    sock = _ClientSocket(fileno=fileno)
+    sock._received = bytearray(received)
+    return sock

@@ -22,9 +22,10 @@ pub(crate) fn summary(py: Python<'_>, error: &PyErr) -> String {
 
 /// The whole traceback, as Python prints it.
 pub(crate) fn trace(py: Python<'_>, error: &PyErr) -> String {
+    let arguments = (error.get_type(py), error.value(py), error.traceback(py));
     let formatted = py
         .import(intern!(py, "traceback"))
-        .and_then(|module| module.call_method1(intern!(py, "format_exception"), (error.value(py),)))
+        .and_then(|module| module.call_method1(intern!(py, "format_exception"), arguments))
         .and_then(|lines| lines.extract::<Vec<String>>());
     formatted.map_or_else(
         |_| summary(py, error),

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::PyBytes;
 
 use super::starter::Starter;
 use super::wait::raise;
@@ -41,13 +41,10 @@ impl ClientSocket {
         if let Some(socket) = &*self.socket.lock().unwrap_or_else(PoisonError::into_inner) {
             return Ok(socket.bind(py).clone());
         }
-        let taken = self.starter.get().channel()?.take_socket().map_err(raise)?;
-        let arguments = PyDict::new(py);
-        arguments.set_item(intern!(py, "fileno"), taken.into_raw_fd())?;
-        let class = py
-            .import(intern!(py, "socket"))?
-            .getattr(intern!(py, "socket"))?;
-        let socket = class.call((), Some(&arguments))?;
+        let (taken, received) = self.starter.get().channel()?.take_socket().map_err(raise)?;
+        let arguments = (taken.into_raw_fd(), PyBytes::new(py, &received));
+        let objects = py.import(intern!(py, "tricorn._objects"))?;
+        let socket = objects.call_method1(intern!(py, "client_socket"), arguments)?;
         socket.call_method1(intern!(py, "setblocking"), (true,))?;
         *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket.clone().unbind());
         Ok(socket)

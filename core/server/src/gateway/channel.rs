@@ -113,12 +113,12 @@ pub trait Channel: Send + Sync {
     /// Calls `with` with the head of the answer, once that is started.
     fn head(&self, number: u64, with: &mut dyn FnMut(&ResponseHead));
 
-    /// A second descriptor of the socket. The server then neither reads nor writes it unless an
+    /// A second descriptor of the socket, and what was received and not understood yet. The server then neither reads nor writes it unless an
     /// answer is started after all.
     ///
     /// # Errors
     /// No descriptors left; a request that is over.
-    fn take_socket(&self, number: u64) -> Result<OwnedFd, ChannelError>;
+    fn take_socket(&self, number: u64) -> Result<(OwnedFd, Vec<u8>), ChannelError>;
 
     /// Calls `each` with the trailers of a chunked body that has been read to its end.
     fn trailers(&self, number: u64, each: &mut dyn FnMut(&[u8], &[u8]));
@@ -196,7 +196,7 @@ impl Handle {
         self.channel.head(self.number, with);
     }
 
-    pub fn take_socket(&self) -> Result<OwnedFd, ChannelError> {
+    pub fn take_socket(&self) -> Result<(OwnedFd, Vec<u8>), ChannelError> {
         self.channel.take_socket(self.number)
     }
 

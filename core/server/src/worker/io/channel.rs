@@ -197,11 +197,13 @@ impl Channel for ConnCell {
         }
     }
 
-    fn take_socket(&self, number: u64) -> Result<OwnedFd, ChannelError> {
+    fn take_socket(&self, number: u64) -> Result<(OwnedFd, Vec<u8>), ChannelError> {
         let mut conn = self.running(number)?;
         let socket = conn.stream.duplicate()?;
         conn.taken_over = true;
-        Ok(socket)
+        // What has come after the request belongs to whoever has the socket.
+        conn.keep &= conn.input.is_empty();
+        Ok((socket, std::mem::take(&mut conn.input)))
     }
 
     fn trailers(&self, number: u64, each: &mut dyn FnMut(&[u8], &[u8])) {

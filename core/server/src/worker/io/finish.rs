@@ -131,6 +131,7 @@ impl Core {
 
     fn next_request(&mut self, conn: &mut Conn) {
         conn.answer.reset();
+        conn.taken_over = false;
         if conn.body_is_read() {
             conn.phase = Phase::Head;
             conn.body.decoder = None;

@@ -1,0 +1,194 @@
+"""A server process under test."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.harness.client import Client
+from tests.harness.waiting import PATIENCE, eventually
+
+ROOT = Path(__file__).parent.parent.parent
+COMMAND = [sys.executable, "-m", "tricorn"]
+
+#: Names that the environment of the tests must not bring in.
+FOREIGN = {
+    "FORWARDED_ALLOW_IPS",
+    "GUNICORN_CMD_ARGS",
+    "PORT",
+    "SCRIPT_NAME",
+    "SENDFILE",
+    "TRICORN_CMD_ARGS",
+    "WEB_CONCURRENCY",
+}
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the variables a server is started with."""
+    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    return {**kept, "PYTHONPATH": str(ROOT), **variables}
+
+
+class Server:
+    """A server, its folder, and its log."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log_path = folder / "server.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file into the server's folder."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    def spawn(self, *arguments: str, **variables: str) -> None:
+        """Start the process, and do not wait for anything."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                cwd=self.folder,
+                env=environment(**variables),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def start(
+        self,
+        app: str = "app:application",
+        *arguments: str,
+        config: str | None = None,
+        bind: str = "127.0.0.1:0",
+        **variables: str,
+    ) -> Server:
+        """Start a server, and wait until it listens."""
+        given = ["-b", bind] if bind else []
+        if config is not None:
+            self.write("server.conf.py", config)
+            given += ["-c", "server.conf.py"]
+        self.spawn(*given, *arguments, app, **variables)
+        self.wait_for_log("Listening at: ")
+        return self
+
+    @property
+    def log(self) -> str:
+        """Everything that was logged so far."""
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    def wait_for_log(self, text: str, count: int = 1, patience: float = PATIENCE) -> str:
+        """Wait until `text` stands in the log so many times."""
+
+        def probe() -> bool:
+            if self.log.count(text) >= count:
+                return True
+            ended = self.process is not None and self.process.poll() is not None
+            assert not ended or self.log.count(text) >= count, f"the server ended: {self.log}"
+            return False
+
+        try:
+            eventually(probe, f"{text!r} in the log", patience)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n--- the log:\n{self.log}") from None
+        return self.log
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The first TCP address the server listens on."""
+        found = re.findall(r"http://(\[.*?\]|[^:/,]+):(\d+)", self.log)
+        assert found, f"no address in the log: {self.log}"
+        return found[0][0].strip("[]"), int(found[0][1])
+
+    @property
+    def url(self) -> str:
+        """The URL of that address."""
+        host, port = self.address
+        return f"http://{host}:{port}"
+
+    def connect(self) -> Client:
+        """Open a connection."""
+        return Client(self.address)
+
+    def get(self, target: str = "/", *headers: str, method: str = "GET"):
+        """Send one request on a connection of its own."""
+        with self.connect() as client:
+            return client.get(target, *headers, method=method)
+
+    @property
+    def pid(self) -> int:
+        """The arbiter's process id."""
+        assert self.process is not None
+        return self.process.pid
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers there are."""
+        path = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        try:
+            return [int(pid) for pid in path.read_text().split()]
+        except OSError:
+            return []
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the arbiter."""
+        os.kill(self.pid, number)
+
+    def wait(self, patience: float = PATIENCE) -> int:
+        """Wait for the process to end, and return its code."""
+        assert self.process is not None
+        return self.process.wait(patience)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop the server, and return its code."""
+        self.send_signal(number)
+        return self.wait()
+
+    def end(self) -> None:
+        """Make sure that nothing is left of the server, however the test ended."""
+        if self.process is None:
+            return
+        workers = self.workers()
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for pid in workers:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Server]:
+    """Give a server to start, and end it afterwards."""
+    server = Server(folder)
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
