@@ -26,3 +26,36 @@ build: $(VENV)/.tools ## Build the release into .venv/bin/tricorn
 
 serve: build ## Serve examples/apps/hello.py on 127.0.0.1:8000, with hooks that log
 	cd examples && ../$(BIN)/tricorn -c conf/hooks.conf.py -b 127.0.0.1:8000 apps.hello:application
+
+test: test-rust test-python ## Build, and pass every test
+
+test-rust: ## The tests of the Rust crates; they need no Python
+	$(CARGO) test --quiet --locked --workspace --exclude tricorn-python
+
+test-python: build ## The tests that drive the built server over real sockets
+	$(BIN)/python -m pytest -q tests
+
+lint: $(VENV)/.tools fmt-check ## clippy, ruff and mypy, with warnings as errors
+	$(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+
+fmt: $(VENV)/.tools ## Format the Rust and the Python
+	$(CARGO) fmt --all
+	$(BIN)/ruff format --quiet
+
+fmt-check: $(VENV)/.tools
+	$(CARGO) fmt --all --check
+	$(BIN)/ruff format --quiet --check
+
+walls: ## Check the walls that ARCHITECTURE.md draws
+	$(PYTHON) tools/walls.py
+
+bench: build ## Measure against the peers; WITH="--loads hello --rounds 3" narrows it
+	benches/run $(WITH)
+
+matrix: build ## What is too long for `make test`: every Python there is, and the soaks
+	tools/matrix
+
+clean: ## Remove everything that was built
+	rm -rf target $(VENV) .bench-venv dist

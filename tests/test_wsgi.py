@@ -129,8 +129,8 @@ INPUT = """
                 results.append([line.decode() for line in stream])
             else:
                 result = getattr(stream, name)(*args)
-                shown = [r.decode() for r in result] if isinstance(result, list) else result.decode()
-                results.append(shown)
+                several = isinstance(result, list)
+                results.append([r.decode() for r in result] if several else result.decode())
         body = json.dumps(results).encode()
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
@@ -144,12 +144,20 @@ INPUT = """
         (b"hello", [["read", 2], ["read", 2], ["read", 2], ["read", 2]], ["he", "ll", "o", ""]),
         (b"hello", [["read", 0], ["read", -1]], ["", "hello"]),
         (b"hello", [["read", None]], ["hello"]),
-        (b"a\nb\nc", [["readline"], ["readline"], ["readline"], ["readline"]], ["a\n", "b\n", "c", ""]),
+        (
+            b"a\nb\nc",
+            [["readline"], ["readline"], ["readline"], ["readline"]],
+            ["a\n", "b\n", "c", ""],
+        ),
         (b"abcdef\ng", [["readline", 3], ["readline", 10], ["readline"]], ["abc", "def\n", "g"]),
         (b"a\nb\nc\n", [["readlines"]], [["a\n", "b\n", "c\n"]]),
         (b"a\nb\nc\n", [["readlines", 3], ["readlines"]], [["a\n", "b\n"], ["c\n"]]),
         (b"a\nb", [["iterate"]], [["a\n", "b"]]),
-        (b"a\nbcd\ne", [["readline"], ["read", 2], ["readline"], ["read"]], ["a\n", "bc", "d\n", "e"]),
+        (
+            b"a\nbcd\ne",
+            [["readline"], ["read", 2], ["readline"], ["read"]],
+            ["a\n", "bc", "d\n", "e"],
+        ),
         (b"", [["read"], ["readline"], ["readlines"], ["iterate"]], ["", "", [], []]),
     ],
 )
@@ -313,7 +321,7 @@ def test_start_response_raises_exc_info_again_once_the_head_is_sent(serve):
         ('start_response("200 OK", []); start_response("200 OK", [])', "called already"),
         ('start_response("2000 OK", [])', "not a three-digit number"),
         ('start_response("OK", [])', "not a three-digit number"),
-        ('start_response(200, [])', "the status must be a str, not int"),
+        ("start_response(200, [])", "the status must be a str, not int"),
         ('start_response("200 OK", [("A b", "c")])', "is not a token"),
         ('start_response("200 OK", [("A", "b\\r\\nC: d")])', "control character"),
         ('start_response("200 OK", [("A", 1)])', "a header value must be a str, not int"),
@@ -734,7 +742,9 @@ def test_the_standard_validator_finds_nothing_wrong(serve):
     with server.connect() as client:
         assert client.get("/a?b").body == b""
         assert client.post("/", b"0123456789abc\nd").body == b"0123456789abc\nd"
-        client.request("/", "Transfer-Encoding: chunked", method="POST").send("2\r\nhi\r\n0\r\n\r\n")
+        client.request("/", "Transfer-Encoding: chunked", method="POST").send(
+            "2\r\nhi\r\n0\r\n\r\n"
+        )
         assert client.reply().body == b"hi"
         assert client.get("/", method="HEAD").status == 200
     server.stop()

@@ -138,14 +138,14 @@ def load_application(uri: str | None) -> Callable[..., Any]:
     module_name, colon, expression = uri.partition(":")
     name, args, kwargs = _parse(uri, expression if colon else "application")
     try:
-        module = importlib.import_module(module_name)
+        module: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             what = f"there is no module {error.name} for the application '{uri}'"
             raise AppNotFound(what, "check the name, --chdir and --pythonpath") from None
         raise
     try:
-        application = functools.reduce(getattr, name.split("."), module)
+        application: Callable[..., Any] = functools.reduce(getattr, name.split("."), module)
     except AttributeError:
         what = f"the module {module_name} has no {name} for the application '{uri}'"
         raise AppNotFound(what, "check the name") from None

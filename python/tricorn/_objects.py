@@ -98,7 +98,7 @@ class Config:
     @property
     def address(self) -> list[Any]:
         """The addresses to listen on: (host, port), a path, or a descriptor."""
-        return cast("list[Any]", _native.parse_addresses(self.bind))
+        return _native.parse_addresses(self.bind)
 
     @property
     def worker_class_str(self) -> str:

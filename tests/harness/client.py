@@ -96,7 +96,7 @@ class Client:
 
     def head(self) -> Reply:
         """Read the head of an answer."""
-        version, status, reason = (self.line().decode("latin-1").split(" ", 2) + [""])[:3]
+        version, status, reason = [*self.line().decode("latin-1").split(" ", 2), ""][:3]
         reply = Reply(int(status), reason, version, [])
         while line := self.line():
             name, _, value = line.decode("latin-1").partition(":")

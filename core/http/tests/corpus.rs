@@ -1,6 +1,8 @@
 //! Replays `tests/corpus`: every file whole, byte by byte, and at random splits. What is found must
 //! not depend on how the bytes were split.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
