@@ -343,7 +343,7 @@ def test_what_breaks_the_rules_is_a_500_that_names_the_rule(server, call, messag
     server.start("app:application")
     reply = server.get()
     assert (reply.status, reply.reason) == (500, "Internal Server Error")
-    assert message in server.wait_for_log("Error handling request /")
+    assert message in server.wait_for_log("Error handling request GET /")
     assert server.get().status == 500, "the worker lives"
 
 

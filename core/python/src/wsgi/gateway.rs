@@ -363,7 +363,9 @@ impl Trouble {
 }
 
 fn target(transaction: &Transaction) -> String {
-    String::from_utf8_lossy(transaction.request.head.target()).into_owned()
+    let head = &transaction.request.head;
+    let method = String::from_utf8_lossy(head.method());
+    format!("{method} {}", String::from_utf8_lossy(head.target()))
 }
 
 /// The entries that all environments of a worker share.

@@ -143,12 +143,17 @@ impl<'h> Driver<'h> {
             .map_err(|error| environment("handle signals", error))?;
         self.epoll_add(self.signals.as_fd())?;
         self.listeners = sockets::open(&config, &[])?;
+        self.announce_listeners();
+        log::info!("Using worker: {}", config.worker_class.name());
+        self.fire_or_refuse(Hook::WhenReady)
+    }
+
+    /// Lets the operator and the handlers know where the server listens.
+    pub(super) fn announce_listeners(&self) {
         let shown = sockets::show(&self.listeners);
         let urls: Vec<_> = shown.iter().map(|(url, _)| url.as_str()).collect();
         log::info!("Listening at: {} ({})", urls.join(","), std::process::id());
-        log::info!("Using worker: {}", config.worker_class.name());
         self.host.show_listeners(&shown);
-        self.fire_or_refuse(Hook::WhenReady)
     }
 
     pub(super) fn epoll_add(&self, fd: impl AsFd) -> Result<(), Failure> {

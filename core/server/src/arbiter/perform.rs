@@ -160,7 +160,9 @@ impl Driver<'_> {
         }
         let old_listeners = std::mem::replace(&mut self.listeners, listeners);
         sockets::let_go(&old_listeners, &self.listeners);
-        self.host.show_listeners(&sockets::show(&self.listeners));
+        if sockets::differ(&old_listeners, &self.listeners) {
+            self.announce_listeners();
+        }
         self.host.set_title(&format!(
             "gunicorn: master [{}]",
             self.generation.config.proc_name

@@ -76,6 +76,11 @@ pub(super) fn let_go(old: &[Arc<Listener>], new: &[Arc<Listener>]) {
     }
 }
 
+/// Whether these are not the same sockets.
+pub(super) fn differ(one: &[Arc<Listener>], other: &[Arc<Listener>]) -> bool {
+    one.len() != other.len() || one.iter().zip(other).any(|(a, b)| !Arc::ptr_eq(a, b))
+}
+
 /// The sockets' URLs and descriptors.
 pub(super) fn show(listeners: &[Arc<Listener>]) -> Vec<(String, i32)> {
     listeners

@@ -221,14 +221,6 @@ impl Shared {
             };
             self.fire(Event::RequestError, &occasion);
         }
-        let limit = self.env.max_requests;
-        if limit > 0 && self.env.cell.requests() >= limit && self.env.control.is_alive() {
-            log::info!(
-                "Worker has served its {limit} requests (pid: {}): leaving",
-                std::process::id()
-            );
-            self.env.control.stop();
-        }
     }
 
     /// Does what the worker has been asked for, on its main thread.
@@ -260,24 +252,21 @@ impl Shared {
                 .store(now.saturating_add(graceful), Ordering::Relaxed);
             self.env.cell.set_phase(Phase::Draining);
             self.fire(Event::DrainStart, &Occasion::Itself);
-            self.take_last_connections();
+            self.core().accept_last();
         }
         let mut core = self.core();
-        core.balance_listeners(false);
         core.close_idle();
         let overdue = leave_at > 0 && now >= leave_at;
-        if !core.has_ready() && (core.is_quiet() || overdue) {
+        let has_ready = core.has_ready();
+        if has_ready {
+            // Found here, and not by the thread that waits for events: it is to run them.
+            self.ring();
+        }
+        if !has_ready && (core.is_quiet() || overdue) {
             Next::Leave(0)
         } else {
             Next::Serve
         }
-    }
-
-    /// What stands in the queue already would otherwise be reset when the last listener closes.
-    fn take_last_connections(&self) {
-        let mut core = self.core();
-        core.listeners.note_all();
-        core.accept(usize::MAX);
     }
 
     /// Whether the worker is stopping: it then looks around more often.

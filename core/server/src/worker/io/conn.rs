@@ -142,6 +142,9 @@ pub(super) struct Conn {
     pub(super) keep: bool,
     /// The application has the socket.
     pub(super) taken_over: bool,
+    /// When it was accepted, or its last answer was complete: while nothing of a next request has
+    /// come it has been idle since then.
+    pub(super) idle_since: u64,
     /// Bytes thrown away since draining or lingering began.
     pub(super) drained: u64,
     pub(super) limit: Limit,
@@ -166,12 +169,19 @@ impl Conn {
             answer: Answer::default(),
             keep: false,
             taken_over: false,
+            idle_since: 0,
             drained: 0,
             limit: Limit::default(),
         }
     }
 
-    /// Nothing of a request has come: the connection can be closed without anybody noticing.
+    /// Waits for the first, or the next request, which must begin to come before `limit`.
+    pub(super) fn rest(&mut self, now: u64, limit: Option<u64>) {
+        self.idle_since = now;
+        self.limit_to(now, limit);
+    }
+
+    /// Nothing of a request has come.
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Head && !self.scan.has_begun() && self.input.is_empty()
     }

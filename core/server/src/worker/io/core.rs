@@ -22,6 +22,10 @@ const SCRATCH: usize = 64 * 1024;
 /// How long a worker that has run out of descriptors waits before it accepts again.
 const ACCEPT_PAUSE: u64 = 500_000_000;
 
+/// How long a worker that stops still waits for a request on an idle connection: one may be on its
+/// way, and would be lost. Its answer then tells the client to close.
+const FAREWELL: u64 = 1_000_000_000;
+
 /// A request that was refused, for the handlers of `request_error`.
 #[derive(Debug)]
 pub(in super::super) struct Refusal {
@@ -148,7 +152,7 @@ impl Core {
             let (number, request) = (conn.number, conn.request.clone());
             drop(conn);
             if let Some(request) = request {
-                self.env.ages.begin(thread);
+                self.env.begin_request(thread);
                 let place = cell.key.place();
                 return Some(Transaction {
                     request,
@@ -208,8 +212,10 @@ impl Core {
         }
     }
 
-    /// Ends connections that nobody would notice the end of. Called when the worker stops.
+    /// Ends connections that nobody would notice the end of: nothing has come on them for a while,
+    /// and nothing stands in the kernel either. Called when the worker stops.
     pub(in super::super) fn close_idle(&mut self) {
+        self.now = clock::now();
         let cells: Vec<_> = self
             .table
             .iter()
@@ -217,9 +223,13 @@ impl Core {
             .collect();
         for cell in cells {
             let mut conn = cell.lock();
-            if conn.is_idle() {
-                conn.phase = Phase::Closed;
-                self.settle(&cell, &mut conn);
+            if conn.is_idle() && conn.idle_since + FAREWELL <= self.now {
+                conn.readable = true;
+                self.pump(&cell, &mut conn);
+                if conn.is_idle() {
+                    conn.phase = Phase::Closed;
+                    self.settle(&cell, &mut conn);
+                }
             }
         }
     }
@@ -234,6 +244,14 @@ impl Core {
     /// The requests refused since the last call.
     pub(in super::super) fn take_refusals(&mut self) -> Vec<Refusal> {
         std::mem::take(&mut self.refusals)
+    }
+
+    /// Leaves the listeners to others, but takes what stands in their queues already: woken by it,
+    /// this worker is the only one that knows, and the last to leave would have it reset.
+    pub(in super::super) fn accept_last(&mut self) {
+        self.listeners.disable();
+        self.listeners.note_all();
+        self.accept(usize::MAX);
     }
 
     fn has_room(&self) -> bool {
@@ -251,7 +269,7 @@ impl Core {
         };
         let may_open = trust.proxy_protocol != tricorn_http::trust::ProxyProtocol::Off;
         let mut conn = Conn::new(accepted.stream, endpoints, may_open);
-        conn.limit_to(self.now, self.env.limits.header);
+        conn.rest(self.now, self.env.limits.header);
         // Serials stay below those of listeners: 31 bits are plenty to tell neighbours apart.
         self.next_serial = (self.next_serial + 1) & (u32::MAX >> 1);
         let vacancy = self.table.vacant_entry();

@@ -22,7 +22,7 @@ pub(in super::super) struct Env {
     /// The compiled access format, if there is an access log.
     pub(in super::super) access: Option<Format>,
     /// Requests after which the worker leaves; 0 for never.
-    pub(in super::super) max_requests: u64,
+    max_requests: u64,
     /// Somebody wants to know how long each request took.
     pub(super) wants_duration: bool,
 }
@@ -68,6 +68,18 @@ impl Env {
             max_requests,
             wants_duration,
         })
+    }
+
+    /// A thread begins to run a request. With the last that the worker is to serve it begins to
+    /// stop, so that the answer says that the connection is not kept.
+    pub(super) fn begin_request(&self, thread: usize) {
+        self.ages.begin(thread);
+        let limit = self.max_requests;
+        if limit > 0 && self.cell.requests() >= limit && self.control.is_alive() {
+            let pid = std::process::id();
+            log::info!("Worker takes the last of its {limit} requests and leaves (pid: {pid})");
+            self.control.stop();
+        }
     }
 
     /// Whether connections may outlive their answers.

@@ -99,7 +99,8 @@ impl Core {
         };
         self.record(conn, end);
         let closes = conn.answer.reply.as_ref().is_none_or(|reply| reply.close);
-        if end == End::Complete && !closes && self.env.keeps_alive() {
+        if end == End::Complete && !closes {
+            // Also of a worker that stops meanwhile: the client was told that it may send more.
             self.next_request(conn);
         } else if end == End::Complete {
             self.part(conn);
@@ -135,7 +136,7 @@ impl Core {
         if conn.body_is_read() {
             conn.phase = Phase::Head;
             conn.body.decoder = None;
-            conn.limit_to(self.now, Some(self.env.limits.keepalive));
+            conn.rest(self.now, Some(self.env.limits.keepalive));
         } else {
             conn.phase = Phase::Draining;
             conn.drained = 0;
