@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
-use tricorn_server::gateway::{ChannelError, Handle, Read, Woken};
+use tricorn_server::gateway::{Handle, Read, Woken};
 
 use super::wait::{raise, wait};
 
@@ -79,9 +79,7 @@ impl BodyInput {
                 Read::End => return Ok(0),
                 Read::Wait(until) => {
                     if wait(py, until)? == Woken::TimedOut {
-                        return Err(raise(ChannelError::Body(
-                            tricorn_http::PeerError::BodyTimeout,
-                        )));
+                        return Err(raise(channel.give_up_body()));
                     }
                 }
             }

@@ -40,6 +40,9 @@ pub trait Channel: Send + Sync {
     /// A body that breaks the protocol or is cut short; a request that is over.
     fn read(&self, number: u64, most: usize, sink: &mut Vec<u8>) -> Result<Read, ChannelError>;
 
+    /// Gives the body up, whose next bytes did not come in time; what every further read fails with.
+    fn give_up_body(&self, number: u64) -> ChannelError;
+
     /// Begins the answer: takes the head (leaving another in its place) and decides on the framing.
     /// `known` is the length of the content, where all of it is at hand.
     ///
@@ -153,6 +156,11 @@ impl Handle {
 
     pub fn read(&self, most: usize, sink: &mut Vec<u8>) -> Result<Read, ChannelError> {
         self.channel.read(self.number, most, sink)
+    }
+
+    #[must_use]
+    pub fn give_up_body(&self) -> ChannelError {
+        self.channel.give_up_body(self.number)
     }
 
     pub fn start(&self, head: &mut ResponseHead, known: Option<u64>) -> Result<(), ChannelError> {

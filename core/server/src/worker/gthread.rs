@@ -27,7 +27,13 @@ const TICK: Duration = Duration::from_micros(500);
 const TICKS_AWAKE: u32 = 20;
 
 /// How long the main thread sleeps when nothing goes on.
-const DOZE: Duration = Duration::from_secs(1);
+const DOZE: Duration = Duration::from_secs(30);
+
+/// How long the leader sleeps while other threads run requests.
+const LULL: Duration = Duration::from_secs(1);
+
+/// How long the threads may take to notice that the worker leaves.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// How often the main thread minds the I/O while every thread is busy, and looks around when the
 /// worker is stopping.
@@ -65,7 +71,7 @@ pub(super) fn serve(
     let code = watch(shared, &**gateway, &pool);
     pool.dismiss();
     shared.ring();
-    let deadline = Instant::now() + if code == 0 { DOZE } else { Duration::ZERO };
+    let deadline = Instant::now() + if code == 0 { PARTING } else { Duration::ZERO };
     for join in &joins {
         join.join(deadline);
     }
@@ -270,7 +276,7 @@ impl Member<'_> {
         if self.shared.core().has_ready() {
             0
         } else if self.shared.env.ages.is_any_running() {
-            clock::nanos(DOZE)
+            clock::nanos(LULL)
         } else {
             u64::MAX
         }

@@ -87,6 +87,13 @@ impl Channel for ConnCell {
         }
     }
 
+    fn give_up_body(&self, number: u64) -> ChannelError {
+        match self.running(number) {
+            Ok(mut conn) => conn.note_body_error(PeerError::BodyTimeout).into(),
+            Err(error) => error,
+        }
+    }
+
     fn start(
         &self,
         number: u64,
