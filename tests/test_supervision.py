@@ -338,6 +338,15 @@ def test_hup_reads_the_config_file_anew(server):
     pids(server, 3)
 
 
+def test_a_variable_that_raw_env_no_longer_sets_is_what_it_was(server):
+    server.write("app.py", VERSIONED)
+    server.start(config='raw_env = ["SITE_VERSION=1"]\n', SITE_VERSION="outer")
+    assert server.get("/").body == b"1"
+    server.write("server.conf.py", "")
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: server.get("/").body == b"outer", "the variable is back")
+
+
 def test_hup_reads_the_application_anew(server):
     server.write("app.py", VERSIONED.replace('"?"', '"old"'))
     server.start()

@@ -31,16 +31,16 @@ class AppNotFound(Mistake):
     """The application is not where the operator says."""
 
 
-def read_file(path: str) -> dict[str, Any]:
-    """Run a config file, and return the names it leaves behind."""
+def read_file(path: str, start: str) -> dict[str, Any]:
+    """Run a config file, named from the directory `start`, and return the names it leaves."""
     try:
-        with open(path, "rb") as file:
+        with open(os.path.join(start, path), "rb") as file:
             source = file.read()
     except OSError as error:
         reason = error.strerror or str(error)
         raise Mistake(f"the config file {path} cannot be read: {reason}", "check -c") from None
     module = types.ModuleType("__config__")
-    module.__file__ = os.path.abspath(path)
+    module.__file__ = os.path.join(start, path)
     sys.modules["__config__"] = module
     try:
         exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102
@@ -49,7 +49,7 @@ def read_file(path: str) -> dict[str, Any]:
     return vars(module)
 
 
-def read_module(name: str) -> dict[str, Any]:
+def read_module(name: str, _start: str) -> dict[str, Any]:
     """Import a config module, anew if it was imported before, and return its names."""
     try:
         module = sys.modules.get(name)

@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use tricorn_server::arbiter::Host;
 use tricorn_server::config::cli::{self, Answer, CommandLine, Verb};
-use tricorn_server::config::{Config, Source, Value};
+use tricorn_server::config::{Source, Value};
 use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::run;
 
@@ -62,6 +62,12 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
     let wants = |name: &str| config.settings.value(name) == &Value::Bool(true);
     if wants("print_config") {
         say(false, &config.settings.print());
+        say(false, &loaded.generation.bus.print());
+    }
+    if loaded.uri.is_none() {
+        let none = Failure::operator("no application is named");
+        let mend = "give MODULE:NAME, or set wsgi_app in the config file; see tricorn --help";
+        return Err(none.mend(mend).exits_with(Exit::Usage));
     }
     run::check(&config)?;
     process::set_variables(py, &config)
@@ -81,10 +87,10 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
     make_server(py, &app, &wishes).map_err(|error| us(&error))?;
     let in_force = Arc::new(InForce::new(loaded.generation));
     let host = PyHost::new(line, wishes, Arc::clone(&in_force), loaded.cfg);
-    Ok(serve(py, &host, &in_force, &config))
+    serve(py, &host, &in_force)
 }
 
-fn serve(py: Python<'_>, host: &PyHost, in_force: &Arc<InForce>, _config: &Config) -> i32 {
+fn serve(py: Python<'_>, host: &PyHost, in_force: &Arc<InForce>) -> Result<i32, Failure> {
     let runtime = PyRuntime::new(Arc::clone(in_force));
     let host: &(dyn Host + Sync) = host;
     py.detach(|| run::serve(in_force.generation(), host, &runtime))

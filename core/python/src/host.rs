@@ -142,7 +142,8 @@ impl Host for PyHost {
             server
                 .getattr(intern!(py, "log"))?
                 .setattr(intern!(py, "cfg"), &cfg)?;
-            process::set_variables(py, &generation.config)
+            process::set_variables(py, &generation.config)?;
+            process::set_paths(py, &generation.config)
         });
     }
 

@@ -1,9 +1,11 @@
 //! The process: its title, its directory, its variables.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAnyMethods, PyList};
-use tricorn_server::config::{Config, Value};
+use tricorn_server::config::{Config, Value, from_start};
 
 /// Sets the title that the process is listed with.
 pub(crate) fn set_title(title: &str) {
@@ -17,19 +19,44 @@ pub(crate) fn set_title(title: &str) {
     });
 }
 
-/// Sets the variables of `raw_env` in `os.environ`: one set from Rust would not be seen there.
+/// Variables that an earlier configuration has set, and what they were before.
+static REPLACED: Mutex<Vec<(String, Option<String>)>> = Mutex::new(Vec::new());
+
+/// Sets the variables of `raw_env` in `os.environ` (one set from Rust would not be seen there), in
+/// place of those that an earlier configuration has set.
 pub(crate) fn set_variables(py: Python<'_>, config: &Config) -> PyResult<()> {
+    let environ = environ(py)?;
+    let replaced = std::mem::take(&mut *lock_replaced());
+    for (name, before) in replaced.into_iter().rev() {
+        match before {
+            Some(value) => environ.set_item(name, value)?,
+            None => environ
+                .call_method1(intern!(py, "pop"), (name, py.None()))
+                .map(drop)?,
+        }
+    }
     for (name, value) in &config.env {
-        set_variable(py, name, value)?;
+        let before = environ
+            .call_method1(intern!(py, "get"), (name,))?
+            .extract()?;
+        lock_replaced().push((name.clone(), before));
+        environ.set_item(name, value)?;
     }
     Ok(())
 }
 
+fn lock_replaced() -> MutexGuard<'static, Vec<(String, Option<String>)>> {
+    REPLACED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn environ(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import(intern!(py, "os"))?
+        .getattr(intern!(py, "environ"))
+}
+
 /// Sets a variable in `os.environ`.
 pub(crate) fn set_variable(py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
-    py.import(intern!(py, "os"))?
-        .getattr(intern!(py, "environ"))?
-        .set_item(name, value)
+    environ(py)?.set_item(name, value)
 }
 
 /// Changes to `chdir`, and puts it and `pythonpath` first among the places to import from.
@@ -49,15 +76,14 @@ pub(crate) fn set_paths(py: Python<'_>, config: &Config) -> PyResult<()> {
             .map(str::trim)
             .filter(|directory| !directory.is_empty())
         {
-            let absolute = std::path::absolute(directory)
-                .map_or_else(|_| directory.into(), |p| p.display().to_string());
-            put_first(&path, &absolute)?;
+            put_first(&path, &from_start(directory).display().to_string())?;
         }
     }
     Ok(())
 }
 
-fn put_first(path: &Bound<'_, PyList>, directory: &str) -> PyResult<()> {
+/// Puts a directory first among those that modules are found in, unless it is one of them.
+pub(crate) fn put_first(path: &Bound<'_, PyList>, directory: &str) -> PyResult<()> {
     if path.contains(directory)? {
         Ok(())
     } else {

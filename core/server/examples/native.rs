@@ -34,7 +34,11 @@ fn main() {
         eprintln!("error: {failure}");
         exit(failure.exit().code());
     });
-    exit(run::serve(generation, &Native { arguments }, &Site));
+    let served = run::serve(generation, &Native { arguments }, &Site);
+    exit(served.unwrap_or_else(|failure| {
+        eprintln!("Error: {failure}");
+        failure.exit().code()
+    }));
 }
 
 fn configure(arguments: &[String]) -> Result<Generation, Failure> {

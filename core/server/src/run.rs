@@ -9,31 +9,36 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use crate::access::Format;
 use crate::arbiter::{Birth, Driver, Generation, Host, Outcome, open_logs};
 use crate::config::Config;
-use crate::error::{Blame, Failure};
+use crate::error::{Blame, Exit, Failure};
 use crate::gateway::Runtime;
 use crate::worker::{self, Job};
 
 /// Serves until the server, or this process as one of its workers, is to end; the code to end with.
-pub fn serve(generation: Generation, host: &dyn Host, runtime: &dyn Runtime) -> i32 {
-    match try_serve(generation, host, runtime) {
-        Ok(code) => code,
-        Err(failure) => {
-            log::error!("{failure}");
-            failure.exit().code()
-        }
-    }
-}
-
-fn try_serve(
+///
+/// # Errors
+/// What kept it from starting before there was a log to tell. What happens later is in the log.
+pub fn serve(
     generation: Generation,
     host: &dyn Host,
     runtime: &dyn Runtime,
 ) -> Result<i32, Failure> {
     check(&generation.config)?;
-    if generation.config.daemon && !daemonize(host)? {
-        return Ok(0);
-    }
     open_logs(&generation.config)?;
+    if generation.config.daemon && !daemonize(host)? {
+        return Ok(Exit::Ok.code());
+    }
+    let ended = supervise(generation, host, runtime);
+    Ok(ended.unwrap_or_else(|failure| {
+        log::error!("{failure}");
+        failure.exit().code()
+    }))
+}
+
+fn supervise(
+    generation: Generation,
+    host: &dyn Host,
+    runtime: &dyn Runtime,
+) -> Result<i32, Failure> {
     let mut driver = Driver::start(host, generation)?;
     match driver.run() {
         Outcome::Left(exit) => Ok(exit.code()),

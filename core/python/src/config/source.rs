@@ -8,7 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyModule, PyType};
 use tricorn_server::arbiter::Generation;
 use tricorn_server::config::cli::{self, CommandLine};
-use tricorn_server::config::{Config, Layer, Settings, Source, Value, declared, nearly_a_setting};
+use tricorn_server::config::{
+    Config, Layer, Settings, Source, Value, declared, from_start, nearly_a_setting, start_directory,
+};
 use tricorn_server::error::Failure;
 use tricorn_server::hooks::{Arguments, Bus, Event, builtins};
 
@@ -16,6 +18,7 @@ use super::handlers::{self, Sources};
 use super::value::to_value;
 use super::view;
 use crate::failure::failure;
+use crate::process;
 
 /// Variables that hold arguments; the later wins.
 const VARIABLES: [&str; 2] = ["GUNICORN_CMD_ARGS", "TRICORN_CMD_ARGS"];
@@ -124,14 +127,7 @@ fn import_from_here(py: Python<'_>) -> PyResult<()> {
         .import(intern!(py, "sys"))?
         .getattr(intern!(py, "path"))?;
     let path = path.cast::<PyList>()?;
-    let here = py
-        .import(intern!(py, "os"))?
-        .call_method0(intern!(py, "getcwd"))?;
-    if path.contains(&here)? {
-        Ok(())
-    } else {
-        path.insert(0, here)
-    }
+    process::put_first(path, &start_directory().display().to_string())
 }
 
 fn config_place(lines: &[&CommandLine]) -> Option<String> {
@@ -144,9 +140,7 @@ fn config_place(lines: &[&CommandLine]) -> Option<String> {
             _ => None,
         });
     named.or_else(|| {
-        let found = DEFAULT_FILES
-            .iter()
-            .find(|name| std::path::Path::new(name).is_file());
+        let found = DEFAULT_FILES.iter().find(|name| from_start(name).is_file());
         found.map(|name| format!("./{name}"))
     })
 }
@@ -162,7 +156,10 @@ fn read(loading: &Bound<'_, PyModule>, place: &str) -> Result<File, Failure> {
     };
     handlers::forget_registrations(py, &["__config__", argument]);
     let names = loading
-        .call_method1(function, (argument,))
+        .call_method1(
+            function,
+            (argument, start_directory().display().to_string()),
+        )
         .map_err(|error| failure(py, &error))?;
     let names = names
         .cast_into::<PyDict>()

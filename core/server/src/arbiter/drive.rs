@@ -127,7 +127,7 @@ impl<'h> Driver<'h> {
     fn come_up(&mut self) -> Result<(), Failure> {
         let config = Arc::clone(&self.generation.config);
         self.host
-            .set_title(&format!("gunicorn: master [{}]", config.proc_name));
+            .set_title(&format!("tricorn: master [{}]", config.proc_name));
         self.tell_count(config.workers, None);
         if config.preload {
             self.host.preload()?;

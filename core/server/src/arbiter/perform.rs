@@ -164,7 +164,7 @@ impl Driver<'_> {
             self.announce_listeners();
         }
         self.host.set_title(&format!(
-            "gunicorn: master [{}]",
+            "tricorn: master [{}]",
             self.generation.config.proc_name
         ));
         self.queue

@@ -24,10 +24,10 @@ pub enum Address {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
     /// The part after the last colon is no port.
-    #[error("'{0}' is not a port: a port is a number from 0 to 65535")]
+    #[error("'{0}' does not end in a port, a number from 0 to 65535")]
     Port(String),
     /// After `fd://` stands no number.
-    #[error("'{0}' is not a file descriptor: fd:// is followed by a number")]
+    #[error("'fd://{0}' is not a file descriptor: fd:// is followed by a number")]
     Descriptor(String),
     /// After `unix:` stands nothing.
     #[error("unix: is not followed by a path")]
@@ -82,7 +82,7 @@ fn tcp(text: &str) -> Result<Address, InvalidAddress> {
     let port = match port {
         Some(port) => port
             .parse()
-            .map_err(|_| InvalidAddress::Port(port.to_owned()))?,
+            .map_err(|_| InvalidAddress::Port(text.to_owned()))?,
         None => DEFAULT_PORT,
     };
     let host = if host.is_empty() { "0.0.0.0" } else { host };
@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        assert!(shown("127.0.0.1:http").contains("'http' is not a port"));
-        assert!(shown("127.0.0.1:65536").contains("is not a port"));
+        assert!(shown("127.0.0.1:http").contains("'127.0.0.1:http' does not end in a port"));
+        assert!(shown("127.0.0.1:65536").contains("does not end in a port"));
         assert!(shown("fd://x").contains("not a file descriptor"));
         assert!(shown("unix:").contains("not followed by a path"));
         assert!(shown("[::1").contains("no closing one"));

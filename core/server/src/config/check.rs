@@ -1,11 +1,10 @@
 //! Checking a value against the kind of its setting, and bringing it into its one form.
 
-use std::path::Path;
-
 use nix::unistd::{Group, User};
 use tricorn_http::network::AllowList;
 
 use super::setting::{Kind, Setting};
+use super::start::{from_start, start_directory};
 use super::value::Value;
 
 /// Why a value is refused: what is wrong with it, and what to give instead.
@@ -159,7 +158,7 @@ fn files(value: Value) -> Result<Value, Refusal> {
     for item in &items {
         if let Value::Str(path) = item {
             let is_pattern = path.contains(['*', '?', '[']);
-            if !is_pattern && !Path::new(path).exists() {
+            if !is_pattern && !from_start(path).exists() {
                 return refuse(
                     format!("{item} does not exist"),
                     "name a file that exists, or a pattern",
@@ -266,16 +265,18 @@ fn class(value: Value) -> Result<Value, Refusal> {
 }
 
 fn directory(value: Value) -> Result<Value, Refusal> {
-    let value = text(value)?;
-    if let Value::Str(path) = &value
-        && !Path::new(path).is_dir()
-    {
-        return refuse(
-            format!("{value} is not a directory"),
+    let Value::Str(path) = text(value)? else {
+        return Ok(start_directory().display().to_string().as_str().into());
+    };
+    let absolute = from_start(&path);
+    if absolute.is_dir() {
+        Ok(absolute.display().to_string().as_str().into())
+    } else {
+        refuse(
+            format!("'{path}' is not a directory"),
             "name a directory that exists",
-        );
+        )
     }
-    Ok(value)
 }
 
 fn user(value: Value) -> Result<Value, Refusal> {

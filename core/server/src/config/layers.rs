@@ -11,7 +11,7 @@ use super::check;
 use super::declared;
 use super::setting::{Reach, Setting};
 use super::value::Value;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,17 @@ pub enum Source {
     Environment(&'static str),
     /// The command line.
     CommandLine,
+}
+
+impl Source {
+    /// The code to exit with where a value from here cannot be.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Environment(_) | Self::CommandLine => Exit::Usage,
+            Self::Default | Self::Program | Self::File(_) | Self::Module(_) => Exit::Startup,
+        }
+    }
 }
 
 impl fmt::Display for Source {
@@ -121,6 +132,7 @@ impl Settings {
         let refused = |what: &str, mend: &str| {
             Failure::operator(format!("setting '{}': {what}", setting.name))
                 .from_origin(source.to_string())
+                .exits_with(source.exit())
                 .mend(mend)
         };
         let value = check::check(setting, value).map_err(|r| refused(&r.what, &r.mend))?;
@@ -157,6 +169,7 @@ impl Settings {
     pub fn complain(&self, name: &str, what: impl fmt::Display) -> Failure {
         Failure::operator(format!("setting '{name}': {what}"))
             .from_origin(self.source(name).to_string())
+            .exits_with(self.source(name).exit())
     }
 
     /// The settings as `--print-config` shows them: one line each, sorted, with the source.

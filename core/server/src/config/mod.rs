@@ -15,6 +15,7 @@ pub mod declared;
 mod layers;
 mod resolve;
 mod setting;
+mod start;
 mod suggest;
 mod value;
 
@@ -22,5 +23,6 @@ pub use address::{Address, InvalidAddress};
 pub use layers::{Entry, Layer, Settings, Source};
 pub use resolve::{AccessSink, Bounds, Config, Logging, TimeLimits, WorkerClass};
 pub use setting::{Default, Kind, Reach, Section, Setting};
+pub use start::{from_start, start_directory};
 pub use suggest::nearly_a_setting;
 pub use value::{Object, Value};

@@ -461,7 +461,7 @@ mod tests {
             ("worker_class", "gevent", "sync or gthread"),
             ("loglevel", "loud", "'loud' is not a level"),
             ("raw_env", "NAME", "NAME=VALUE"),
-            ("bind", "a:b", "'b' is not a port"),
+            ("bind", "a:b", "'a:b' does not end in a port"),
             ("worker_connections", "0", "1 or more"),
         ] {
             let refused = config(&[(name, value.into())]).unwrap_err();

@@ -1,5 +1,6 @@
 //! The declaration of a setting: everything about it that is not its value.
 
+use super::start::start_directory;
 use super::value::Value;
 
 /// One setting. Flags, file names, validation, help and reference are derived from it.
@@ -77,6 +78,8 @@ pub enum Default {
     List(&'static [&'static str]),
     /// Pairs of texts.
     Dict(&'static [(&'static str, &'static str)]),
+    /// The directory the server was started in.
+    Start,
     /// The value of an environment variable, or a default without it.
     Env(&'static str, fn(Option<&str>) -> Value),
 }
@@ -195,6 +198,7 @@ impl Setting {
                     .map(|&(key, value)| (key.into(), value.into()))
                     .collect(),
             ),
+            Default::Start => start_directory().display().to_string().as_str().into(),
             Default::Env(variable, default) => default(env(variable).as_deref()),
         }
     }

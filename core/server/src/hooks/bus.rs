@@ -153,7 +153,21 @@ impl Bus {
         )
     }
 
-    /// The effective order of every event, as `tricorn hooks list` prints it.
+    /// Every event with the names of its handlers, as `--print-config` shows them.
+    #[must_use]
+    pub fn print(&self) -> String {
+        let width = Event::ALL.iter().map(|event| event.name().len()).max();
+        let width = width.unwrap_or_default();
+        let row = |&event: &Event| {
+            let names = self.chain(event).iter().map(|slot| &*slot.handler.name);
+            let names = names.collect::<Vec<_>>().join(", ");
+            let shown = if names.is_empty() { "None" } else { &names };
+            format!("{:width$} = {shown}\n", event.name())
+        };
+        Event::ALL.iter().map(row).collect()
+    }
+
+    /// Every event with its handlers in the order they run, as `tricorn hooks list` shows them.
     #[must_use]
     pub fn describe(&self) -> String {
         let mut text = String::new();

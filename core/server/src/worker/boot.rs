@@ -71,7 +71,7 @@ fn live(job: Job, runtime: &dyn Runtime) -> Result<i32, Early> {
     crate::log::after_fork();
     let control = Arc::new(Control::new().map_err(|error| cannot("make a pipe", &error))?);
     runtime.enter(job.side.id, job.age, &control);
-    runtime.set_title(&format!("gunicorn: worker [{}]", job.config.proc_name));
+    runtime.set_title(&format!("tricorn: worker [{}]", job.config.proc_name));
     log::info!("Booting worker with pid: {}", std::process::id());
     fire(&job.bus, Event::PostFork)?;
     runtime.set_up()?;

@@ -38,7 +38,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .flags(&["--no-sendfile"])
     .help("Do not use sendfile() for files that the application returns"),
-    Setting::new(S, "chdir", Kind::Directory, Default::None)
+    Setting::new(S, "chdir", Kind::Directory, Default::Start)
         .flags(&["--chdir"])
         .metavar("DIRECTORY")
         .help("Change to this directory before the application is loaded"),
