@@ -21,6 +21,8 @@ from tricorn._loading import import_dotted, load_application
 if TYPE_CHECKING:
     from types import FrameType
 
+    from tricorn._reload import Reloader
+
 
 class Setting:
     """One setting, as ``cfg.settings`` holds it."""
@@ -348,7 +350,7 @@ class Worker:
         self.timeout = cfg.timeout / 2
         self.booted = False
         self.aborted = False
-        self.reloader = None
+        self.reloader: Reloader | None = None
         self.max_requests = cfg.max_requests or sys.maxsize
         self.id: int | None = None
         #: How the worker ended, for ``child_exit``: the code, the signal, and why.

@@ -32,7 +32,9 @@ mod _native {
     #[pymodule_export]
     use super::objects::{ArbiterControl, WorkerControl};
     #[pymodule_export]
-    use super::signals::{on_nothing, on_reopen, on_stop, worker_abort, worker_quit};
+    use super::signals::{
+        on_nothing, on_reopen, on_stop, reload_worker, worker_abort, worker_quit,
+    };
     #[pymodule_export]
     use super::wsgi::{BodyInput, ClientSocket, ErrorStream, Request, Response};
 

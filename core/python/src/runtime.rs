@@ -57,6 +57,20 @@ impl PyRuntime {
     }
 }
 
+fn load_application<'py>(
+    py: Python<'py>,
+    generation: &Generation,
+    worker: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let settings = &generation.config.settings;
+    if settings.value("reload") == &true.into() {
+        let reload = py.import(intern!(py, "tricorn._reload"))?;
+        return reload.call_method1(intern!(py, "load"), (worker,));
+    }
+    let app = worker.getattr(intern!(py, "app"))?;
+    app.call_method0(intern!(py, "wsgi"))
+}
+
 fn failed(py: Python<'_>, what: &str, error: &PyErr) -> Failure {
     Failure::new(
         Blame::Environment,
@@ -104,9 +118,7 @@ impl Runtime for PyRuntime {
             let worker = scene
                 .worker(py)
                 .ok_or_else(|| Failure::new(Blame::Us, "there is no worker object"))?;
-            let application = worker
-                .getattr(intern!(py, "app"))
-                .and_then(|app| app.call_method0(intern!(py, "wsgi")))
+            let application = load_application(py, &generation, &worker)
                 .map_err(|error| application_failure(py, &error, Exit::WorkerBoot))?;
             state.set_application(Some(application.unbind()));
             let booted = worker.setattr(intern!(py, "booted"), true);

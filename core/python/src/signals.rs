@@ -74,6 +74,17 @@ pub(crate) fn on_reopen(_number: Py<PyAny>, _frame: Py<PyAny>) {
     }
 }
 
+/// A file of the application has changed: `worker_int`, and a graceful stop, after which the arbiter
+/// forks a worker that loads it anew.
+#[pyfunction]
+pub(crate) fn reload_worker() {
+    if let Some(target) = TARGET.get() {
+        // Whatever the handlers say, the worker is already on its way out.
+        let _ = target.bus.fire(Event::WorkerInt, &Occasion::Itself);
+        target.control.stop();
+    }
+}
+
 /// A signal that means nothing to a worker.
 #[pyfunction]
 #[pyo3(signature = (_number, _frame, /))]

@@ -86,6 +86,7 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
     sources.flags = lines.iter().flat_map(|line| line.hooks.clone()).collect();
     let scripted = handlers::collect(py, &sources)?;
     let cfg = view::config_object(py, &config, sources.config).map_err(wrong)?;
+    warnings.extend(at_odds(&config).map(str::to_owned));
     let handlers = builtins(&config).into_iter().chain(scripted).collect();
     let bus = Bus::compile(handlers)
         .map_err(|cycle| Failure::operator(cycle.to_string()).mend("drop one of them"))?;
@@ -99,6 +100,14 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
         uri,
         warnings,
     })
+}
+
+/// What is said of settings that make no sense together.
+fn at_odds(config: &Config) -> Option<&'static str> {
+    let reloads = config.settings.value("reload") == &Value::Bool(true);
+    (reloads && config.preload).then_some(
+        "reload does nothing for an application that preload_app loads: it is not loaded again",
+    )
 }
 
 fn variables(py: Python<'_>) -> Result<Vec<CommandLine>, Failure> {

@@ -154,17 +154,17 @@ fn text_only(value: Value) -> Result<String, Refusal> {
 }
 
 fn files(value: Value) -> Result<Value, Refusal> {
-    let items = list(value)?;
-    for item in &items {
-        if let Value::Str(path) = item {
-            let is_pattern = path.contains(['*', '?', '[']);
-            if !is_pattern && !from_start(path).exists() {
-                return refuse(
-                    format!("{item} does not exist"),
-                    "name a file that exists, or a pattern",
-                );
-            }
+    let mut items = list(value)?;
+    for item in &mut items {
+        let Value::Str(given) = &*item else { continue };
+        let path = from_start(given);
+        if !given.contains(['*', '?', '[']) && !path.exists() {
+            return refuse(
+                format!("{item} does not exist"),
+                "name a file that exists, or a pattern",
+            );
         }
+        *item = path.display().to_string().as_str().into();
     }
     Ok(Value::List(items))
 }

@@ -1,0 +1,1 @@
+"""A Django project: the admin, uploads, static files."""
