@@ -1,4 +1,4 @@
-"""``reload``: a worker that watches the files it has loaded, and leaves when one of them changes."""
+"""``reload``: workers that watch the files they have loaded, and leave when one changes."""
 
 from __future__ import annotations
 

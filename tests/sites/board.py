@@ -7,7 +7,7 @@ from flask import Flask, Response, jsonify, request, send_file, session, stream_
 from flask_sock import Sock
 
 app = Flask(__name__)
-app.secret_key = "only-for-tests"  # noqa: S105
+app.secret_key = "only-for-tests"
 sock = Sock(app)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 BASE = Path.cwd()
-SECRET_KEY = "only-for-tests"  # noqa: S105
+SECRET_KEY = "only-for-tests"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "tests.sites.shop.urls"
