@@ -1,0 +1,1 @@
+"""Measured comparisons with other servers: ``make bench``."""

@@ -1,0 +1,44 @@
+"""The applications that every server is asked to serve, one for each load."""
+
+HELLO = b"Hello, world!"
+TEN = b"x" * 10_000
+PIECE = b"x" * 65_536
+TEN_HEADERS = [
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Content-Length", str(len(TEN))),
+    ("Cache-Control", "private, max-age=0, must-revalidate"),
+    ("Vary", "Accept-Encoding, Cookie"),
+    ("ETag", '"5e0f-2b1c-9a77d0"'),
+    ("Last-Modified", "Mon, 02 Nov 2026 10:00:00 GMT"),
+    ("Set-Cookie", "session=0123456789abcdef0123456789abcdef; Path=/; HttpOnly"),
+    ("X-Frame-Options", "DENY"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+]
+
+
+def hello(environ, start_response):
+    """Give a few bytes."""
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "13")])
+    return [HELLO]
+
+
+def page(environ, start_response):
+    """Give 10 KB under ten headers."""
+    start_response("200 OK", TEN_HEADERS)
+    return [TEN]
+
+
+def upload(environ, start_response):
+    """Read the body, and say how long it was."""
+    body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    answer = str(len(body)).encode()
+    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(answer)))]
+    start_response("200 OK", headers)
+    return [answer]
+
+
+def stream(environ, start_response):
+    """Give 1 MiB in 16 pieces, without saying how much it will be."""
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    return (PIECE for _ in range(16))

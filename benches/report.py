@@ -1,0 +1,69 @@
+"""The tables, and how the figures stand to what is aimed at."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+
+from benches.loads import Load
+from benches.measure import Result, middle
+
+#: For each load, the results of each server, in the order of the rounds.
+Results = dict[str, list[Result]]
+
+
+def table(load: Load, results: Results, failed: dict[str, str]) -> str:
+    """Lay out the results of a load, quickest first."""
+    lines = [f"{load.name}: {load.what}"]
+    columns = ("server", "answers/s", "CPU us", "busy", "MiB", "x rate", "x CPU")
+    lines.append("  {:18} {:>10} {:>8} {:>6} {:>7} {:>7} {:>7}".format(*columns))
+    for name in sorted(results, key=lambda name: -middle(results[name]).rate):
+        m = middle(results[name])
+        rate, cpu = ratios(results["tricorn"], results[name])
+        lines.append(
+            f"  {name:18} {m.rate:10.0f} {m.cpu:8.2f} {m.busy:6.2f} {m.memory:7.1f}"
+            f" {rate:7.2f} {cpu:7.2f}"
+        )
+    lines += [f"  {name:18} fails: {reason}" for name, reason in sorted(failed.items())]
+    return "\n".join(lines)
+
+
+def ratios(ours: list[Result], theirs: list[Result]) -> tuple[float, float]:
+    """How many times their rate ours is, and their processor time: medians of the rounds' ratios."""
+    pairs = list(zip(ours, theirs, strict=False))
+    rate = statistics.median(o.rate / t.rate for o, t in pairs)
+    cpu = statistics.median(t.cpu / o.cpu if o.cpu else 0.0 for o, t in pairs)
+    return rate, cpu
+
+
+def targets(load: Load, results: Results) -> Iterator[str]:
+    """Say how a load's results stand to what is aimed at."""
+    ours = results.get("tricorn")
+    if not ours:
+        return
+    peers = {name: given for name, given in results.items() if not name.startswith("tricorn")}
+    if load.variants:
+        rivals = {name: peers[name] for name in ("fastwsgi", "bjoern") if name in peers}
+        yield from _against("the better of fastwsgi and bjoern", ours, rivals, 1.15)
+        for name, aim in (("freastal", 1.0), ("gunicorn", 30.0)):
+            yield from _against(name, ours, {name: peers[name]} if name in peers else {}, aim)
+        for name, aim in (
+            ("tricorn gthread", 0.7),
+            ("tricorn hooks", 1 / 1.25),
+            ("tricorn log", 1 / 1.15),
+        ):
+            if given := results.get(name):
+                yield _line(f"{name} to tricorn", *ratios(given, ours), aim)
+    else:
+        yield from _against("the best peer", ours, peers, 1.0)
+
+
+def _against(what: str, ours: list[Result], rivals: Results, aim: float) -> Iterator[str]:
+    if rivals:
+        best = max(rivals, key=lambda name: middle(rivals[name]).rate)
+        yield _line(f"tricorn to {what} ({best})", *ratios(ours, rivals[best]), aim)
+
+
+def _line(what: str, rate: float, cpu: float, aim: float) -> str:
+    verdict = "met" if rate >= aim else "met by CPU" if cpu >= aim else "MISSED"
+    return f"  {what}: {rate:.2f} by rate, {cpu:.2f} by CPU; aim {aim:.2f}: {verdict}"

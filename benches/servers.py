@@ -1,0 +1,74 @@
+"""The servers, and how each is started with one worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PEERS = Path(".bench-venv/bin").resolve()
+OURS = Path(".venv/bin/tricorn").resolve()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server, or a way to run one."""
+
+    name: str
+    #: The command for a function of ``benches.apps`` and a port.
+    command: Callable[[str, int], list[str]]
+    #: It is a variant of our own, which only some loads measure.
+    is_variant: bool = False
+
+
+def _tricorn(name: str, *arguments: str) -> Server:
+    def command(app: str, port: int) -> list[str]:
+        bind = ["-b", f"127.0.0.1:{port}", "--log-level", "warning"]
+        return [str(OURS), *bind, *arguments, f"benches.apps:{app}"]
+
+    return Server(name, command, is_variant=name != "tricorn")
+
+
+def _gunicorn(name: str, *arguments: str) -> Server:
+    def command(app: str, port: int) -> list[str]:
+        bind = ["-b", f"127.0.0.1:{port}", "--log-level", "warning", "--no-control-socket"]
+        return [str(PEERS / "gunicorn"), *bind, *arguments, f"benches.apps:{app}"]
+
+    return Server(name, command, is_variant=name != "gunicorn")
+
+
+def _embedded(name: str) -> Server:
+    def command(app: str, port: int) -> list[str]:
+        return [str(PEERS / "python"), "-m", "benches.embedded", name, app, str(port)]
+
+    return Server(name, command)
+
+
+def _granian(app: str, port: int) -> list[str]:
+    arguments = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    quiet = ["--log-level", "warning", "--blocking-threads", "1", "--no-ws"]
+    return [str(PEERS / "granian"), *arguments, *quiet, f"benches.apps:{app}"]
+
+
+def _peregrine(app: str, port: int) -> list[str]:
+    arguments = ["--host", "127.0.0.1", "--port", str(port), "--protocol", "wsgi"]
+    return [str(PEERS / "peregrine"), *arguments, f"benches.apps:{app}"]
+
+
+HOOKS = ("-c", "benches/hooks.conf.py")
+LOG = ("--access-logfile", "/dev/null")
+SERVERS = [
+    _tricorn("tricorn"),
+    _tricorn("tricorn gthread", "--threads", "4"),
+    _tricorn("tricorn hooks", *HOOKS),
+    _tricorn("tricorn log", *LOG),
+    _embedded("freastal"),
+    Server("peregrine", _peregrine),
+    _embedded("fastwsgi"),
+    _embedded("bjoern"),
+    Server("granian", _granian),
+    _gunicorn("gunicorn"),
+    _gunicorn("gunicorn gthread", "--threads", "4"),
+    _gunicorn("gunicorn hooks", *HOOKS),
+    _gunicorn("gunicorn log", *LOG),
+]
