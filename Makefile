@@ -54,7 +54,7 @@ walls: ## Check the walls that ARCHITECTURE.md draws
 bench: build ## Measure against the peers; WITH="--loads hello --rounds 3" narrows it
 	benches/run $(WITH)
 
-matrix: build ## What is too long for `make test`: every Python there is, and the soaks
+matrix: ## What is too long for `make test`: the tests on every Python there is
 	tools/matrix
 
 clean: ## Remove everything that was built
