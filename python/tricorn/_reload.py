@@ -32,6 +32,8 @@ def load(worker: Worker) -> Any:
         worker.log.exception("The application cannot be loaded; waiting for a change")
         worker.reloader.watch(_files_of(error))
         application = _explain(traceback.format_exc())
+    # Before the first request, so that no change after it can be missed.
+    worker.reloader.look()
     worker.reloader.start()
     return application
 
@@ -53,14 +55,13 @@ class Reloader(threading.Thread):
     def run(self) -> None:
         """Look until a file has changed."""
         pause = threading.Event()
-        self._changed()
         while not pause.wait(INTERVAL):
-            if path := self._changed():
+            if path := self.look():
                 self._worker.log.info("Worker reloading: %s has changed", path)
                 _native.reload_worker()
                 return
 
-    def _changed(self) -> str | None:
+    def look(self) -> str | None:
         """Return the first file that is not what it was at the last look."""
         for path in self._files():
             time = _modified(path)

@@ -58,7 +58,8 @@ impl Reply {
     #[must_use]
     pub fn plan(asked: Asked, head: &ResponseHead, known: Option<u64>) -> Self {
         let status = head.status();
-        let close = !asked.keeps_alive || head.wants_close();
+        // After an interim status (RFC 9110 section 15.2) the client waits for another answer.
+        let close = !asked.keeps_alive || head.wants_close() || status.is_informational();
         if asked.head_only || status.forbids_body() {
             let length = head.length().filter(|_| !status.forbids_length());
             return Self {

@@ -35,6 +35,13 @@ impl Held {
         &self.bytes[self.at..]
     }
 
+    /// Adds content behind what is held, in the place of what was given out.
+    fn add(&mut self, more: &[u8]) {
+        self.bytes.drain(..self.at);
+        self.at = 0;
+        self.bytes.extend_from_slice(more);
+    }
+
     /// Takes content out of the beginning.
     fn take(&mut self, count: usize) -> Vec<u8> {
         let taken = self.bytes[self.at..self.at + count].to_vec();
@@ -127,7 +134,7 @@ impl BodyInput {
                 let count = held.rest().len().min(wanted);
                 return Ok(held.take(count));
             }
-            self.lock().bytes.extend_from_slice(&more);
+            self.lock().add(&more);
         }
     }
 }

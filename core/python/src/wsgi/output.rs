@@ -40,6 +40,7 @@ pub(super) fn give(
         return give_all(starter, channel, &tuple.iter().collect::<Vec<_>>());
     }
     if files.sendfile
+        && !starter.get().is_sent()
         && result.is_instance(files.wrapper.bind(result.py()))?
         && let Some(file) = RegularFile::of(result)
     {

@@ -208,10 +208,19 @@ fn push_all(head: &mut ResponseHead, headers: &Bound<'_, PyAny>) -> PyResult<()>
 
 fn push(head: &mut ResponseHead, pair: &Bound<'_, PyAny>) -> PyResult<()> {
     let wrong = || PyTypeError::new_err("a header must be a tuple of two strings");
+    let copied;
     let tuple = match pair.cast::<PyTuple>() {
-        Ok(tuple) if tuple.len() == 2 => tuple,
-        _ => return Err(wrong()),
+        Ok(tuple) => tuple,
+        // PEP 3333 asks for tuples; applications that keep their headers as JSON have lists.
+        Err(_) => {
+            let list = pair.cast::<PyList>().map_err(|_| wrong())?;
+            copied = list.to_tuple();
+            &copied
+        }
     };
+    if tuple.len() != 2 {
+        return Err(wrong());
+    }
     let (name, value) = (tuple.get_borrowed_item(0)?, tuple.get_borrowed_item(1)?);
     let pushed = with_bytes(&name, "a header name", |name| {
         with_bytes(&value, "a header value", |value| head.push(name, value))

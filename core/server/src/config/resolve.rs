@@ -171,6 +171,9 @@ impl Config {
     }
 }
 
+/// Longer than any server runs; a time limit beyond it is one that never comes.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 struct Reader<'s>(&'s Settings);
 
 impl Reader<'_> {
@@ -204,10 +207,11 @@ impl Reader<'_> {
     }
 
     fn seconds(&self, name: &str) -> Duration {
-        match self.0.value(name) {
-            Value::Float(seconds) => Duration::from_secs_f64(*seconds),
+        let seconds = match self.0.value(name) {
+            Value::Float(seconds) => Duration::try_from_secs_f64(*seconds).unwrap_or(LONGEST),
             _ => Duration::from_secs(self.count(name)),
-        }
+        };
+        seconds.min(LONGEST)
     }
 
     /// Zero stands for no limit.

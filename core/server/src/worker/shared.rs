@@ -12,7 +12,7 @@ use nix::poll::PollTimeout;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::io::{Core, Env};
+use super::io::{Core, Env, Listeners};
 use crate::clock;
 use crate::gateway::{Gateway, Transaction};
 use crate::hooks::{Event, Interruption, Occasion};
@@ -22,8 +22,7 @@ use crate::sock::Listener;
 /// Data of the events that are no connection's and no listener's.
 const WAKER: u64 = u64::MAX;
 const ARBITER: u64 = u64::MAX - 1;
-const NUDGE: u64 = u64::MAX - 2;
-const BELL: u64 = u64::MAX - 3;
+const BELL: u64 = u64::MAX - 2;
 
 /// Events taken in at once.
 const BATCH: usize = 256;
@@ -89,13 +88,13 @@ impl Shared {
             side.pipes.arbiter(),
             EpollEvent::new(EpollFlags::EPOLLIN, ARBITER),
         )?;
-        let exclusive = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
-        epoll.add(&*side.nudge, EpollEvent::new(exclusive, NUDGE))?;
         let longest_sleep = env
             .config
             .time
             .timeout
             .map_or(LONGEST_SLEEP, |timeout| (timeout / 3).min(LONGEST_SLEEP));
+        let nudge = Arc::clone(&side.nudge);
+        let listeners = Listeners::new(Arc::clone(&epoll), listeners, nudge);
         let core = Core::new(Arc::clone(&env), Arc::clone(&epoll), listeners);
         let shared = Self {
             core: Mutex::new(core),
@@ -171,7 +170,6 @@ impl Shared {
                     let _ = self.epoll.delete(self.side.pipes.arbiter());
                 }
                 BELL => drop(self.bell.read()),
-                NUDGE if self.side.nudge.take() => self.core().listeners.note_all(),
                 _ => {}
             }
         }
@@ -291,7 +289,14 @@ impl Shared {
 
     /// Takes a request back.
     pub(super) fn done(&self, transaction: Transaction) {
-        self.core().take_back(transaction);
+        let mut core = self.core();
+        core.take_back(transaction);
+        let goes_on = core.goes_on();
+        drop(core);
+        if goes_on {
+            // The thread that minds the I/O may be asleep.
+            self.ring();
+        }
     }
 
     /// Blocks on nothing but the control's bell, for a thread that minds no connections.

@@ -3,22 +3,30 @@
 //! EPOLLEXCLUSIVE wakes one worker for a connection, and always prefers the one that registered
 //! first. So a worker that has accepted takes its entry out and puts it back: it goes to the end of
 //! the queue.
+//!
+//! A nudge, by which a busy sibling passes a wake-up on, is heard only while this worker would
+//! accept: taken by one that cannot, it would be lost.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
+use crate::lifeline::Nudge;
 use crate::sock::{Accepted, Listener};
 
 /// Data of the first listener's events; connections' serials never get there.
 const LISTENER: u64 = u64::MAX - 1024;
+
+/// Data of a nudge's events.
+const NUDGE: u64 = LISTENER - 1;
 
 /// A worker's listeners.
 #[derive(Debug)]
 pub(in super::super) struct Listeners {
     epoll: Arc<Epoll>,
     entries: Vec<Entry>,
+    nudge: Arc<Nudge>,
     /// In the epoll.
     enabled: bool,
     /// Other workers wait on the same sockets.
@@ -33,7 +41,11 @@ struct Entry {
 }
 
 impl Listeners {
-    pub(in super::super) fn new(epoll: Arc<Epoll>, listeners: Vec<Arc<Listener>>) -> Self {
+    pub(in super::super) fn new(
+        epoll: Arc<Epoll>,
+        listeners: Vec<Arc<Listener>>,
+        nudge: Arc<Nudge>,
+    ) -> Self {
         let entries = listeners
             .into_iter()
             .map(|listener| Entry {
@@ -44,13 +56,20 @@ impl Listeners {
         Self {
             epoll,
             entries,
+            nudge,
             enabled: false,
             shared: true,
         }
     }
 
-    /// Whether an event is a listener's; it is noted if so.
+    /// Whether an event is a listener's, or a nudge; it is noted if so.
     pub(super) fn note(&mut self, data: u64) -> bool {
+        if data == NUDGE {
+            if self.nudge.take() {
+                self.note_all();
+            }
+            return true;
+        }
         let Some(index) = data.checked_sub(LISTENER) else {
             return false;
         };
@@ -64,7 +83,7 @@ impl Listeners {
     }
 
     /// Notes that somebody may be waiting anywhere.
-    pub(in super::super) fn note_all(&mut self) {
+    pub(super) fn note_all(&mut self) {
         self.entries.iter_mut().for_each(|entry| entry.ready = true);
     }
 
@@ -85,6 +104,10 @@ impl Listeners {
             for index in 0..self.entries.len() {
                 self.register(index);
             }
+            let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
+            if let Err(error) = self.epoll.add(&*self.nudge, EpollEvent::new(flags, NUDGE)) {
+                log::error!("cannot wait for siblings: {error}");
+            }
         }
     }
 
@@ -92,12 +115,23 @@ impl Listeners {
     pub(super) fn disable(&mut self) {
         if self.enabled {
             self.enabled = false;
+            // A descriptor that is not there cannot wake us either.
+            let _ = self.epoll.delete(self.nudge.as_fd());
+            let mut owes_wake_up = self.nudge.take();
             for entry in &mut self.entries {
-                entry.ready = false;
-                // A socket that is not there cannot wake us either.
+                owes_wake_up |= std::mem::take(&mut entry.ready);
                 let _ = self.epoll.delete(entry.listener.as_fd());
             }
+            if owes_wake_up && self.shared {
+                // The kernel told this worker alone that somebody may be waiting.
+                self.nudge.give();
+            }
         }
+    }
+
+    /// Lets go of the sockets: once everybody has, clients are refused, and do not wait in vain.
+    pub(super) fn close(&mut self) {
+        self.entries.clear();
     }
 
     fn register(&self, index: usize) {

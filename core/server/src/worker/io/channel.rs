@@ -3,9 +3,9 @@
 use std::os::fd::OwnedFd;
 use std::sync::MutexGuard;
 
-use tricorn_http::PeerError;
 use tricorn_http::body::Decoded;
 use tricorn_http::response::{Asked, ChunkSize, Reply, ResponseHead};
+use tricorn_http::{PeerError, Version};
 
 use super::conn::{Conn, ConnCell, FileTail, Phase};
 use super::output::Sent;
@@ -71,6 +71,7 @@ impl Channel for ConnCell {
                 return Ok(Read::Bytes(given));
             }
             if conn.body_is_read() {
+                self.progressed(&mut conn);
                 return Ok(Read::End);
             }
             conn.send_continue();
@@ -121,7 +122,11 @@ impl Channel for ConnCell {
 
     fn inform(&self, number: u64, head: &ResponseHead) -> Result<(), ChannelError> {
         let mut conn = self.running(number)?;
-        if conn.answer.reply.is_none() {
+        let understands = conn
+            .request
+            .as_ref()
+            .is_some_and(|request| request.head.version() >= Version::HTTP_11);
+        if understands && conn.answer.reply.is_none() {
             for part in [
                 b"HTTP/1.1 ",
                 head.status_line(),
@@ -162,10 +167,16 @@ impl Channel for ConnCell {
         let Some(reply) = &mut conn.answer.reply else {
             return Err(ChannelError::Over);
         };
+        if reply.body.is_chunked() {
+            // The kernel sends a file as it is, and not in chunks.
+            return Err(ChannelError::Over);
+        }
         let asked = usize::try_from(length).unwrap_or(usize::MAX);
         let left = reply.body.admit(asked) as u64;
         conn.answer.taken += left;
-        conn.answer.file = Some(FileTail { file, offset, left });
+        if left > 0 {
+            conn.answer.file = Some(FileTail { file, offset, left });
+        }
         Ok(())
     }
 
@@ -361,7 +372,7 @@ impl Conn {
 
     fn take_note(&mut self, sent: Sent) -> Result<(), ChannelError> {
         match sent {
-            Sent::All | Sent::Blocked => Ok(()),
+            Sent::All | Sent::Blocked | Sent::Partly => Ok(()),
             Sent::Failed(end) => {
                 self.answer.end = Some(end);
                 Err(ChannelError::Gone)

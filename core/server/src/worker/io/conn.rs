@@ -11,7 +11,7 @@ use super::Key;
 use super::env::Env;
 use super::timers::{Limit, NEVER};
 use crate::exchange::{End, Endpoints, Request};
-use crate::sock::Stream;
+use crate::sock::{Stream, Transfer};
 
 /// Where a connection is in the life of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,15 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Gives the room of what is sent back, once it is more than what is not: for a reader that is
+    /// never quite up to date the buffer would grow for ever.
+    pub(super) fn forget_sent(&mut self) {
+        if self.at > self.out.len() / 2 {
+            self.out.drain(..self.at);
+            self.at = 0;
+        }
+    }
+
     /// Framed bytes that are not sent yet.
     pub(super) fn pending(&self) -> &[u8] {
         &self.out[self.at..]
@@ -128,6 +137,10 @@ pub(super) struct Conn {
     pub(super) thread: usize,
     /// The running request has waited for its client.
     pub(super) waited: bool,
+    /// epoll has told that the client sends no more: an end of which no further event will tell.
+    pub(super) hung_up: bool,
+    /// It could be sent more at once; the others come first.
+    pub(super) goes_on: bool,
     /// A PROXY header may still come.
     pub(super) may_open: bool,
     /// Bytes that belong to nothing that has been taken up yet.
@@ -160,6 +173,8 @@ impl Conn {
             interest: Interest::None,
             thread: 0,
             waited: false,
+            hung_up: false,
+            goes_on: false,
             may_open,
             input: Vec::new(),
             scan: HeadScan::default(),
@@ -184,6 +199,21 @@ impl Conn {
     /// Nothing of a request has come.
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Head && !self.scan.has_begun() && self.input.is_empty()
+    }
+
+    /// Notes what came of asking the kernel for `most` bytes. Fewer than that are all there are,
+    /// unless what follows them is the end.
+    pub(super) fn note_received(&mut self, received: Transfer, most: usize) {
+        self.readable = match received {
+            Transfer::Bytes(count) => count == most || self.hung_up,
+            Transfer::WouldBlock | Transfer::Closed => false,
+        };
+    }
+
+    /// Bytes of the answer that are still to be sent, as far as they are known.
+    pub(super) fn owed(&self) -> u64 {
+        let file = self.answer.file.as_ref().map_or(0, |tail| tail.left);
+        self.answer.pending().len() as u64 + file
     }
 
     /// Sets the time limit, `after` nanoseconds from `now`.

@@ -22,6 +22,11 @@ const SCRATCH: usize = 64 * 1024;
 /// How long a worker that has run out of descriptors waits before it accepts again.
 const ACCEPT_PAUSE: u64 = 500_000_000;
 
+/// The client sends no more, or the connection is broken.
+const HANG_UP: EpollFlags = EpollFlags::EPOLLRDHUP
+    .union(EpollFlags::EPOLLHUP)
+    .union(EpollFlags::EPOLLERR);
+
 /// How long a worker that stops still waits for a request on an idle connection: one may be on its
 /// way, and would be lost. Its answer then tells the client to close.
 const FAREWELL: u64 = 1_000_000_000;
@@ -43,6 +48,8 @@ pub(in super::super) struct Core {
     next_serial: u32,
     /// Events of this turn that have not been looked at.
     events: VecDeque<EpollEvent>,
+    /// Connections that could go on at once, and are looked at in the next turn.
+    again: VecDeque<EpollEvent>,
     ready: VecDeque<Arc<ConnCell>>,
     pub(super) timers: Timers,
     pub(super) scratch: Vec<u8>,
@@ -50,6 +57,8 @@ pub(in super::super) struct Core {
     pub(super) now: u64,
     /// Bytes reserved for bodies that are read in advance.
     pub(super) bodies: usize,
+    /// Some of that has been let go of: bodies that wait may go on.
+    pub(super) memory_freed: bool,
     pub(super) paused: VecDeque<Arc<ConnCell>>,
     pub(super) refusals: Vec<Refusal>,
     /// The access line under way.
@@ -59,23 +68,21 @@ pub(in super::super) struct Core {
 }
 
 impl Core {
-    pub(in super::super) fn new(
-        env: Arc<Env>,
-        epoll: Arc<Epoll>,
-        listeners: Vec<Arc<Listener>>,
-    ) -> Self {
+    pub(in super::super) fn new(env: Arc<Env>, epoll: Arc<Epoll>, listeners: Listeners) -> Self {
         Self {
-            listeners: Listeners::new(Arc::clone(&epoll), listeners),
+            listeners,
             env,
             epoll,
             table: Slab::new(),
             next_serial: 0,
             events: VecDeque::new(),
+            again: VecDeque::new(),
             ready: VecDeque::new(),
             timers: Timers::default(),
             scratch: Vec::with_capacity(SCRATCH),
             now: clock::now(),
             bodies: 0,
+            memory_freed: false,
             paused: VecDeque::new(),
             refusals: Vec::new(),
             line: String::new(),
@@ -86,13 +93,13 @@ impl Core {
     /// Begins a turn: takes events in, and notices limits that are reached.
     pub(in super::super) fn take_events(&mut self, events: &[EpollEvent]) {
         self.now = clock::now();
+        self.events.append(&mut self.again);
         for event in events {
             if !self.listeners.note(event.data()) {
                 self.events.push_back(*event);
             }
         }
         self.expire();
-        self.resume_bodies();
     }
 
     /// Looks at events until a request is ready. The rest is looked at when that one has run: a
@@ -116,13 +123,19 @@ impl Core {
     fn look_at(&mut self, event: EpollEvent) {
         if let Some(cell) = self.find(Key::from_data(event.data())) {
             let mut conn = cell.lock();
-            conn.readable |= event.events().intersects(!EpollFlags::EPOLLOUT);
+            let flags = event.events();
+            conn.readable |= flags.intersects(!EpollFlags::EPOLLOUT);
+            conn.hung_up |= flags.intersects(HANG_UP);
             self.pump(&cell, &mut conn);
         }
+        self.resume_bodies();
     }
 
     /// Nanoseconds until a limit may be reached.
     pub(in super::super) fn until_next_limit(&self) -> Option<u64> {
+        if !self.again.is_empty() {
+            return Some(0);
+        }
         let pause = Some(self.pause_until).filter(|&until| until > 0);
         self.timers
             .next()
@@ -130,6 +143,11 @@ impl Core {
             .chain(pause)
             .min()
             .map(|at| at.saturating_sub(clock::now()))
+    }
+
+    /// Whether a connection is to be looked at without an event.
+    pub(in super::super) fn goes_on(&self) -> bool {
+        !self.again.is_empty()
     }
 
     /// Whether a request is ready to run.
@@ -165,6 +183,8 @@ impl Core {
 
     /// Takes a request back. Whatever is still to be sent is the core's affair now.
     pub(in super::super) fn take_back(&mut self, transaction: Transaction) {
+        // The request may have run for long, and limits are counted from its end.
+        self.now = self.now.max(clock::roughly_now());
         let place = transaction.place;
         drop(transaction);
         let Some(cell) = self.table.get(place).cloned() else {
@@ -234,11 +254,9 @@ impl Core {
         }
     }
 
-    /// Whether every connection is gone, or only its end is still to come. Looks at each.
+    /// Whether every connection is gone.
     pub(in super::super) fn is_quiet(&self) -> bool {
-        self.table
-            .iter()
-            .all(|(_, cell)| cell.lock().phase == Phase::Lingering)
+        self.table.is_empty()
     }
 
     /// The requests refused since the last call.
@@ -246,12 +264,13 @@ impl Core {
         std::mem::take(&mut self.refusals)
     }
 
-    /// Leaves the listeners to others, but takes what stands in their queues already: woken by it,
+    /// Leaves the listeners to others for good, but takes what stands in their queues already: woken by it,
     /// this worker is the only one that knows, and the last to leave would have it reset.
     pub(in super::super) fn accept_last(&mut self) {
         self.listeners.disable();
         self.listeners.note_all();
         self.accept(usize::MAX);
+        self.listeners.close();
     }
 
     fn has_room(&self) -> bool {
@@ -316,6 +335,10 @@ impl Core {
             Phase::Flushing => Interest::ReadWrite,
             _ => Interest::Read,
         };
+        if std::mem::take(&mut conn.goes_on) {
+            let event = EpollEvent::new(EpollFlags::EPOLLOUT, cell.key.to_data());
+            self.again.push_back(event);
+        }
         if conn.interest < needed {
             self.register(cell.key, conn, needed);
         }
@@ -362,10 +385,22 @@ impl Core {
             if let Some(cell) = self.find(due.key) {
                 let mut conn = cell.lock();
                 if self.timers.is_reached(due, &mut conn.limit, self.now) {
-                    self.give_up(&mut conn);
-                    self.pump(&cell, &mut conn);
+                    self.look_before_giving_up(&cell, &mut conn);
                 }
             }
+            self.resume_bodies();
+        }
+    }
+
+    /// The worker may have been busy: what the limit waited for may have come long ago.
+    fn look_before_giving_up(&mut self, cell: &Arc<ConnCell>, conn: &mut MutexGuard<'_, Conn>) {
+        let (phase, number) = (conn.phase, conn.number);
+        conn.readable = true;
+        self.pump(cell, conn);
+        let is_same = (conn.phase, conn.number) == (phase, number);
+        if is_same && conn.limit.at <= self.now {
+            self.give_up(conn);
+            self.pump(cell, conn);
         }
     }
 

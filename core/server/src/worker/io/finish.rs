@@ -37,6 +37,7 @@ impl Core {
                 reason: error.to_string(),
             });
         }
+        self.release_body(conn);
         self.ensure_request(conn);
         let answer = &mut conn.answer;
         let page = error_page(status, &error.to_string(), &mut answer.head);
@@ -72,16 +73,18 @@ impl Core {
         if !matches!(conn.answer.end, None | Some(End::CutShort)) {
             return self.complete(conn);
         }
-        let before = conn.answer.at;
-        match conn.send_pending() {
+        let before = conn.owed();
+        let sent = conn.send_pending();
+        match sent {
             Sent::All => self.complete(conn),
             Sent::Failed(end) => {
                 conn.answer.end = Some(end);
                 self.complete(conn)
             }
-            Sent::Blocked => {
+            Sent::Blocked | Sent::Partly => {
+                conn.goes_on = sent == Sent::Partly;
                 let is_new = conn.limit.at == super::timers::NEVER;
-                if is_new || conn.answer.at != before || conn.answer.file.is_some() {
+                if is_new || conn.owed() < before {
                     conn.limit_to(self.now, self.env.limits.write);
                 }
                 false
@@ -144,13 +147,21 @@ impl Core {
         }
     }
 
-    /// Ends a connection in a way that the client can read all of its answer.
+    /// Ends a connection in a way that the client can read all of its answer: closing with
+    /// something unread would destroy what the client has not read yet.
     pub(super) fn part(&mut self, conn: &mut Conn) {
-        let is_clean = conn.body_is_read() && conn.input.is_empty() && !conn.readable;
-        if is_clean {
+        self.scratch.clear();
+        let received = conn.stream.receive_more(&mut self.scratch, 1);
+        let expects_end = conn
+            .request
+            .as_ref()
+            .is_some_and(|request| !request.head.keeps_alive());
+        let is_clean = conn.body_is_read() && conn.input.is_empty() && expects_end;
+        if received == Transfer::Closed || (received == Transfer::WouldBlock && is_clean) {
             conn.phase = Phase::Closed;
             return;
         }
+        conn.readable = true;
         conn.stream.finish();
         conn.phase = Phase::Lingering;
         conn.drained = 0;
@@ -176,7 +187,7 @@ impl Core {
             }
             let most = self.scratch.capacity();
             let received = conn.stream.receive_more(&mut conn.input, most);
-            conn.readable = received == Transfer::Bytes(most);
+            conn.note_received(received, most);
             if received == Transfer::Closed {
                 conn.phase = Phase::Closed;
                 return true;
@@ -191,7 +202,7 @@ impl Core {
             self.scratch.clear();
             let most = self.scratch.capacity();
             let received = conn.stream.receive_more(&mut self.scratch, most);
-            conn.readable = received == Transfer::Bytes(most);
+            conn.note_received(received, most);
             conn.drained += self.scratch.len() as u64;
             if received == Transfer::Closed || conn.drained > DRAINED_AT_MOST {
                 conn.phase = Phase::Closed;
@@ -201,7 +212,7 @@ impl Core {
         false
     }
 
-    /// A time limit is reached.
+    /// A time limit is reached, and nothing has come meanwhile.
     pub(super) fn give_up(&mut self, conn: &mut Conn) {
         conn.limit.at = super::timers::NEVER;
         match conn.phase {

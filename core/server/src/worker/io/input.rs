@@ -34,7 +34,7 @@ impl Core {
             scratch.clear();
             let most = scratch.capacity();
             let received = conn.stream.receive_more(&mut scratch, most);
-            conn.readable = received == Transfer::Bytes(most);
+            conn.note_received(received, most);
             let moved = match received {
                 Transfer::Bytes(_) => self.take_received(cell, conn, &scratch),
                 Transfer::WouldBlock => false,
@@ -168,12 +168,14 @@ impl Core {
     }
 
     fn reserve_body(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn, length: usize) {
-        conn.limit_to(self.now, self.env.limits.body);
         if !self.has_memory(length) {
+            // It is not the client that lets the server wait.
+            conn.limit.at = NEVER;
             conn.phase = Phase::BodyPaused;
             self.paused.push_back(Arc::clone(cell));
             return;
         }
+        conn.limit_to(self.now, self.env.limits.body);
         self.bodies += length;
         conn.body.reserved = length;
         conn.body.buffer.reserve_exact(length);
@@ -182,7 +184,9 @@ impl Core {
 
     /// Lets go of a body's memory.
     pub(super) fn release_body(&mut self, conn: &mut Conn) {
-        self.bodies -= std::mem::take(&mut conn.body.reserved);
+        let reserved = std::mem::take(&mut conn.body.reserved);
+        self.bodies -= reserved;
+        self.memory_freed |= reserved > 0;
         conn.body.buffer.clear();
         conn.body.buffer.shrink_to(4096);
         conn.body.at = 0;
@@ -190,6 +194,9 @@ impl Core {
 
     /// Lets bodies that waited for memory go on. Called while no connection is locked.
     pub(super) fn resume_bodies(&mut self) {
+        if !std::mem::take(&mut self.memory_freed) {
+            return;
+        }
         while let Some(cell) = self.paused.front().cloned() {
             let mut conn = cell.lock();
             let length = conn
@@ -249,7 +256,7 @@ impl Conn {
     fn receive_content(&mut self) -> Transfer {
         let missing = self.body.reserved - self.body.buffer.len();
         let received = self.stream.receive_more(&mut self.body.buffer, missing);
-        self.readable = received == Transfer::Bytes(missing);
+        self.note_received(received, missing);
         if let Transfer::Bytes(count) = received {
             self.count_content(count);
         }

@@ -22,6 +22,7 @@ mod input;
 mod output;
 mod timers;
 
+pub(super) use accept::Listeners;
 pub(super) use core::Core;
 pub(super) use env::Env;
 

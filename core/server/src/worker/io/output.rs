@@ -6,8 +6,8 @@ use super::conn::Conn;
 use crate::exchange::End;
 use crate::sock::Transfer;
 
-/// The most that one call of sendfile is asked for: a fast client must not keep the others waiting.
-const FILE_PIECE: u64 = 1024 * 1024;
+/// The most of a file that is sent in one go: a fast client must not keep the others waiting.
+const FILE_PIECE: u64 = 256 * 1024;
 
 /// How sending went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) enum Sent {
     All,
     /// The client must read first.
     Blocked,
+    /// More could be sent at once, and the others come first.
+    Partly,
     /// The rest will never be sent.
     Failed(End),
 }
@@ -26,7 +28,10 @@ impl Conn {
         while self.answer.at < self.answer.out.len() {
             match self.stream.send(&self.answer.out[self.answer.at..]) {
                 Transfer::Bytes(count) => self.answer.at += count,
-                Transfer::WouldBlock => return Sent::Blocked,
+                Transfer::WouldBlock => {
+                    self.answer.forget_sent();
+                    return Sent::Blocked;
+                }
                 Transfer::Closed => return Sent::Failed(End::ClientGone),
             }
         }
@@ -36,11 +41,7 @@ impl Conn {
     }
 
     fn send_file(&mut self) -> Sent {
-        while let Some(tail) = &mut self.answer.file {
-            if tail.left == 0 {
-                self.answer.file = None;
-                break;
-            }
+        if let Some(tail) = &mut self.answer.file {
             let count = usize::try_from(tail.left.min(FILE_PIECE)).unwrap_or(usize::MAX);
             match self.stream.send_file(tail.file.as_fd(), tail.offset, count) {
                 // The file has become shorter since its length was promised.
@@ -48,10 +49,14 @@ impl Conn {
                 Ok(Transfer::Bytes(count)) => {
                     tail.offset += count as u64;
                     tail.left -= count as u64;
+                    if tail.left > 0 {
+                        return Sent::Partly;
+                    }
                 }
                 Ok(Transfer::WouldBlock) => return Sent::Blocked,
                 Ok(Transfer::Closed) => return Sent::Failed(End::ClientGone),
             }
+            self.answer.file = None;
         }
         Sent::All
     }
@@ -75,6 +80,7 @@ impl Conn {
             self.answer.out.clear();
             self.answer.at = 0;
         }
+        self.answer.forget_sent();
         for part in [before, piece, after] {
             let skipped = skip.min(part.len());
             self.answer.out.extend_from_slice(&part[skipped..]);
