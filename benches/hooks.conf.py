@@ -5,7 +5,7 @@ served = 0
 
 def pre_request(worker, req):
     """Look at the request, as a tracing hook does."""
-    req.path
+    worker.last_path = req.path
 
 
 def post_request(worker, req, environ, resp):

@@ -29,7 +29,7 @@ def table(load: Load, results: Results, failed: dict[str, str]) -> str:
 
 
 def ratios(ours: list[Result], theirs: list[Result]) -> tuple[float, float]:
-    """How many times their rate ours is, and their processor time: medians of the rounds' ratios."""
+    """Our rate to theirs, and their processor time to ours: medians of the rounds' ratios."""
     pairs = list(zip(ours, theirs, strict=False))
     rate = statistics.median(o.rate / t.rate for o, t in pairs)
     cpu = statistics.median(t.cpu / o.cpu if o.cpu else 0.0 for o, t in pairs)

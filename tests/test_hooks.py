@@ -94,7 +94,7 @@ def test_the_events_that_gunicorn_lacks_fire_too(server):
         client.send("nonsense\r\n\r\n").reply()
     wait_for_note(server, "request_error 400")
     server.send_signal(signal.SIGUSR1)
-    wait_for_note(server, "worker log_reopen Worker")
+    wait_for_note(server, "worker log_reopen SyncWorker")
     server.stop()
     seen = notes(server)
     assert "arbiter worker_ready 1" in seen
@@ -493,7 +493,7 @@ def test_a_request_has_the_attributes_of_gunicorns(server):
     assert json.loads(line) == {
         "method": "GET",
         "uri": "/hello%20x/?a=b",
-        "path": "/hello x/",
+        "path": "/hello%20x/",
         "query": "a=b",
         "fragment": "",
         "version": [1, 1],

@@ -29,5 +29,6 @@ class ArbiterControl:
 class WorkerControl:
     alive: bool
     wsgi: Callable[..., Any] | None
+    max_requests: int
     @property
     def requests(self) -> int: ...

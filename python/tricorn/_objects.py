@@ -6,183 +6,23 @@ server knows better than an attribute could say is a property that asks it.
 
 from __future__ import annotations
 
-import logging
 import os
+import signal
 import socket
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from tricorn import _native
-from tricorn._loading import import_dotted, load_application
+from tricorn._loading import load_application
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from tricorn._config import Config
+    from tricorn._logger import Logger
     from tricorn._reload import Reloader
-
-
-class Setting:
-    """One setting, as ``cfg.settings`` holds it."""
-
-    def __init__(self, name: str, value: Any, default: Any, section: str) -> None:
-        self.name = name
-        self.value = value
-        self.default = default
-        self.section = section
-
-    def get(self) -> Any:
-        """Return the value."""
-        return self.value
-
-    def set(self, value: Any) -> None:
-        """Check a value and take it."""
-        self.value = _native.check_setting(self.name, value)
-
-    def __repr__(self) -> str:
-        return f"<Setting {self.name}={self.value!r}>"
-
-
-class Config:
-    """The configuration: every setting is an attribute, and so is every hook."""
-
-    settings: dict[str, Setting]
-    hooks: dict[str, Callable[..., Any]]
-    env_orig: dict[str, str]
-
-    def __init__(
-        self,
-        settings: Iterable[tuple[str, Any, Any, str]],
-        hooks: Mapping[str, Callable[..., Any]],
-        resolved: Mapping[str, Any],
-    ) -> None:
-        made = {row[0]: Setting(*row) for row in settings}
-        object.__setattr__(self, "settings", made)
-        object.__setattr__(self, "hooks", dict(hooks))
-        object.__setattr__(self, "_resolved", dict(resolved))
-        object.__setattr__(self, "env_orig", dict(os.environ))
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        resolved = self.__dict__["_resolved"]
-        if name in resolved:
-            return resolved[name]
-        if name in self.hooks:
-            return self.hooks[name]
-        if name in self.settings:
-            return self.settings[name].value
-        raise AttributeError(f"there is no setting {name!r}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in self.settings or name in self.hooks:
-            raise AttributeError(f"use cfg.set({name!r}, ...)")
-        object.__setattr__(self, name, value)
-
-    def set(self, name: str, value: Any) -> None:
-        """Set a setting, as the config file would."""
-        if name in self.hooks:
-            self.hooks[name] = value
-        elif name in self.settings:
-            self.settings[name].set(value)
-            self.__dict__["_resolved"].pop(name, None)
-        else:
-            raise AttributeError(f"there is no setting {name!r}")
-
-    @property
-    def env(self) -> dict[str, str]:
-        """The variables of ``raw_env``, as a dict."""
-        pairs = (item.partition("=") for item in self.raw_env if item)
-        return {name: value for name, _, value in pairs}
-
-    @property
-    def address(self) -> list[Any]:
-        """The addresses to listen on: (host, port), a path, or a descriptor."""
-        return _native.parse_addresses(self.bind)
-
-    @property
-    def worker_class_str(self) -> str:
-        """The name of the worker class."""
-        return cast("str", self.__dict__["_resolved"]["worker_class_str"])
-
-    @property
-    def is_ssl(self) -> bool:
-        """Whether TLS is on."""
-        return bool(self.certfile or self.keyfile)
-
-
-class Logger:
-    """The server's logger, with the methods of gunicorn's."""
-
-    LOG_LEVELS: ClassVar[dict[str, int]] = {
-        "critical": logging.CRITICAL,
-        "error": logging.ERROR,
-        "warning": logging.WARNING,
-        "info": logging.INFO,
-        "debug": logging.DEBUG,
-    }
-
-    def __init__(self, cfg: Config) -> None:
-        self.cfg = cfg
-
-    def critical(self, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at the level critical."""
-        self.log(logging.CRITICAL, msg, *args, **kwargs)
-
-    def error(self, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at the level error."""
-        self.log(logging.ERROR, msg, *args, **kwargs)
-
-    def warning(self, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at the level warning."""
-        self.log(logging.WARNING, msg, *args, **kwargs)
-
-    def info(self, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at the level info."""
-        self.log(logging.INFO, msg, *args, **kwargs)
-
-    def debug(self, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at the level debug."""
-        self.log(logging.DEBUG, msg, *args, **kwargs)
-
-    def exception(self, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at the level error, with the traceback of the exception at hand."""
-        kwargs.setdefault("exc_info", True)
-        self.log(logging.ERROR, msg, *args, **kwargs)
-
-    def log(self, lvl: int | str, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at a level, by number or name."""
-        level = self.LOG_LEVELS.get(lvl.lower(), logging.INFO) if isinstance(lvl, str) else lvl
-        if not _native.log_enabled(level):
-            return
-        text = str(msg)
-        if args:
-            # As the standard library has it: one mapping fills named places.
-            single = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
-            text = text % (args[0] if single else args)
-        trace = _trace(kwargs.get("exc_info"))
-        _native.log(level, f"{text}\n{trace}" if trace else text)
-
-    def reopen_files(self) -> None:
-        """Open the log files again."""
-        _native.log_reopen()
-
-    def close_on_exec(self) -> None:
-        """Do nothing: the log files are never inherited by what is executed."""
-
-
-def _trace(exc_info: Any) -> str:
-    if not exc_info:
-        return ""
-    if isinstance(exc_info, BaseException):
-        exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
-    elif not isinstance(exc_info, tuple):
-        exc_info = sys.exc_info()
-    if exc_info[1] is None:
-        return ""
-    return "".join(traceback.format_exception(*exc_info)).rstrip()
 
 
 class Application:
@@ -206,8 +46,7 @@ class Application:
 
     def chdir(self) -> None:
         """Change to the configured directory, and import from it."""
-        if self.cfg.chdir:
-            os.chdir(self.cfg.chdir)
+        os.chdir(self.cfg.chdir)
         if self.cfg.chdir not in sys.path:
             sys.path.insert(0, self.cfg.chdir)
 
@@ -253,7 +92,10 @@ class Arbiter:
         self.master_name = "Master"
         self.master_pid = 0
         self.reexec_pid = 0
+        self.dirty_arbiter_pid = 0
         self.systemd = False
+        self.SIG_QUEUE: list[int] = []
+        self.start_time = time.time()
         self.pidfile = self.cfg.pidfile
         self.START_CTX: dict[int | str, Any] = {
             "args": list(sys.argv),
@@ -296,6 +138,10 @@ class Arbiter:
         """The class of the workers."""
         return self.cfg.worker_class
 
+    @property
+    def _stats(self) -> dict[str, Any]:
+        return {"start_time": self.start_time, "workers_spawned": self.worker_age}
+
     def wakeup(self) -> None:
         """Wake the arbiter from its sleep."""
         self._control.wake()
@@ -316,6 +162,15 @@ class Arbiter:
         """Keep the number of workers as it should be: the arbiter does so by itself."""
         self.wakeup()
 
+    spawn_workers = reap_workers = murder_workers = manage_workers
+
+    def __getattr__(self, name: str) -> Any:
+        """Give ``handle_hup`` and the like: they act as if that signal had arrived."""
+        number = getattr(signal, f"SIG{name.removeprefix('handle_').upper()}", None)
+        if not name.startswith("handle_") or number is None:
+            raise AttributeError(f"the server has no attribute {name!r}")
+        return lambda: os.kill(self.pid, number)
+
     def reload(self) -> None:
         """Reload the configuration, as HUP does."""
         self._control.signal("HUP")
@@ -335,6 +190,32 @@ class Arbiter:
         os.kill(self.pid, sig)
 
 
+class WorkerTmp:
+    """A heartbeat, as ``worker.tmp`` is one in gunicorn. Here it beats by itself, in memory."""
+
+    def __init__(self) -> None:
+        self._file: Any = None
+
+    def notify(self) -> None:
+        """Do nothing: signs of life come from the server itself."""
+
+    def last_update(self) -> float:
+        """Return the time of the last sign of life: now, as long as somebody can ask."""
+        return time.monotonic()
+
+    def fileno(self) -> int:
+        """Return a descriptor of an empty file."""
+        if self._file is None:
+            self._file = open(os.devnull, "rb")  # noqa: SIM115
+        return cast("int", self._file.fileno())
+
+    def close(self) -> None:
+        """Close that file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
 class Worker:
     """A worker: before the fork, in its own process, and in ``child_exit``."""
 
@@ -351,7 +232,7 @@ class Worker:
         self.booted = False
         self.aborted = False
         self.reloader: Reloader | None = None
-        self.max_requests = cfg.max_requests or sys.maxsize
+        self.tmp = WorkerTmp()
         self.id: int | None = None
         #: How the worker ended, for ``child_exit``: the code, the signal, and why.
         self.exitcode: int | None = None
@@ -359,6 +240,18 @@ class Worker:
         self.exit_cause: str | None = None
         self.started = time.monotonic()
         self._control: _native.WorkerControl | None = None
+        self._counted = 0
+
+    @property
+    def max_requests(self) -> int:
+        """Requests after which the worker leaves; set it to change that."""
+        given = self._control.max_requests if self._control else cast("int", self.cfg.max_requests)
+        return given or sys.maxsize
+
+    @max_requests.setter
+    def max_requests(self, requests: int) -> None:
+        if self._control is not None:
+            self._control.max_requests = 0 if requests == sys.maxsize else requests
 
     @property
     def alive(self) -> bool:
@@ -372,8 +265,13 @@ class Worker:
 
     @property
     def nr(self) -> int:
-        """How many requests the worker has served."""
-        return 0 if self._control is None else self._control.requests
+        """How many requests the worker has begun to serve."""
+        return 0 if self._control is None else self._control.requests - self._counted
+
+    @nr.setter
+    def nr(self, count: int) -> None:
+        if self._control is not None:
+            self._counted = self._control.requests - count
 
     @property
     def wsgi(self) -> Any:
@@ -408,74 +306,13 @@ class Worker:
         return f"<Worker {self.pid}>"
 
 
-class FileWrapper:
-    """PEP 3333's ``wsgi.file_wrapper``: a file, to be sent by the kernel where that can be done."""
-
-    def __init__(self, filelike: Any, blksize: int = 8192) -> None:
-        self.filelike = filelike
-        self.blksize = blksize
-        if hasattr(filelike, "close"):
-            self.close = filelike.close
-
-    def __iter__(self) -> FileWrapper:
-        return self
-
-    def __next__(self) -> bytes:
-        data = self.filelike.read(self.blksize)
-        if data:
-            return cast("bytes", data)
-        raise StopIteration
-
-    def __getitem__(self, key: int) -> bytes:
-        data = self.filelike.read(self.blksize)
-        if data:
-            return cast("bytes", data)
-        raise IndexError(key)
+class SyncWorker(Worker):
+    """A worker of the class ``sync``."""
 
 
-def hook_callable(name: str, configured: Any) -> Callable[..., Any]:
-    """Return what ``cfg.<hook>`` is: the handler, several in one, or one that does nothing."""
-    if callable(configured):
-        return cast("Callable[..., Any]", configured)
-    given = configured if isinstance(configured, list | tuple) else [configured]
-    handlers = [import_dotted(item) if isinstance(item, str) else item for item in given if item]
-
-    def call_all(*args: Any) -> None:
-        for handler in handlers:
-            handler(*args)
-
-    call_all.__name__ = call_all.__qualname__ = name
-    return call_all
+class ThreadWorker(Worker):
+    """A worker of the class ``gthread``."""
 
 
-class _ClientSocket(socket.socket):
-    """A client's socket that gives out first what the server had received already."""
-
-    _received: bytearray
-
-    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        """Receive data."""
-        if not self._received:
-            return super().recv(bufsize, flags)
-        data = bytes(self._received[:bufsize])
-        if not flags & socket.MSG_PEEK:
-            del self._received[:bufsize]
-        return data
-
-    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """Receive data into a buffer."""
-        if not self._received:
-            return super().recv_into(buffer, nbytes, flags)
-        view = memoryview(buffer).cast("B")
-        data = self.recv(min(nbytes or len(view), len(view)), flags)
-        view[: len(data)] = data
-        return len(data)
-
-
-def client_socket(fileno: int, received: bytes) -> socket.socket:
-    """Make the socket of a client, from which `received` has been received already."""
-    if not received:
-        return socket.socket(fileno=fileno)
-    sock = _ClientSocket(fileno=fileno)
-    sock._received = bytearray(received)
-    return sock
+#: The classes by the names that settings give them.
+CLASSES: dict[str, type[Worker]] = {"sync": SyncWorker, "gthread": ThreadWorker}

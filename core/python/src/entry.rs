@@ -1,6 +1,8 @@
 //! The command line's way to a running server.
 
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 
 use pyo3::intern;
@@ -12,6 +14,7 @@ use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::run;
 
 use crate::config::{Loaded, load};
+use crate::failure::{exit_code, is_instance, trace};
 use crate::host::{InForce, PyHost, application_failure};
 use crate::objects::{ArbiterControl, Wishes};
 use crate::process;
@@ -22,6 +25,7 @@ use crate::scene::set_scene;
 #[pyfunction]
 #[pyo3(signature = (arguments, /))]
 pub(crate) fn main(py: Python<'_>, arguments: Vec<String>) -> i32 {
+    open_standard_streams();
     let line = match cli::parse(&arguments, Source::CommandLine) {
         Ok(line) => line,
         Err(answer) => return print(&answer),
@@ -79,15 +83,36 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
     );
     let app = make_application(py, &loaded).map_err(|error| us(&error))?;
     if check_only {
-        let checked = app.call_method0(intern!(py, "wsgi"));
-        return checked
-            .map(|_| Exit::Ok.code())
-            .map_err(|error| application_failure(py, &error, Exit::Startup));
+        return check(py, &app);
     }
     make_server(py, &app, &wishes).map_err(|error| us(&error))?;
     let in_force = Arc::new(InForce::new(loaded.generation));
     let host = PyHost::new(line, wishes, Arc::clone(&in_force), loaded.cfg);
     serve(py, &host, &in_force)
+}
+
+/// Loads the application. There is no log yet: what it raises is printed.
+fn check(py: Python<'_>, app: &Bound<'_, PyAny>) -> Result<i32, Failure> {
+    let checked = app.call_method0(intern!(py, "wsgi"));
+    checked.map(|_| Exit::Ok.code()).map_err(|error| {
+        if !is_instance(py, &error, "Mistake") && exit_code(py, &error).is_none() {
+            say(true, &format!("{}\n", trace(py, &error)));
+        }
+        application_failure(py, &error, Exit::Startup)
+    })
+}
+
+/// Opens what is closed of the standard streams: the next files to be opened would take their
+/// places, and whatever is printed would go there.
+fn open_standard_streams() {
+    for number in 0..3 {
+        // SAFETY: asks for the flags of a number that may be closed, which is the answer then.
+        let is_closed = unsafe { libc::fcntl(number, libc::F_GETFD) } == -1;
+        if is_closed && let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
+            // The lowest number that is free: this one. It stays open for good.
+            let _ = null.into_raw_fd();
+        }
+    }
 }
 
 fn serve(py: Python<'_>, host: &PyHost, in_force: &Arc<InForce>) -> Result<i32, Failure> {
@@ -114,7 +139,8 @@ fn us(error: &PyErr) -> Failure {
 
 fn make_application<'py>(py: Python<'py>, loaded: &Loaded) -> PyResult<Bound<'py, PyAny>> {
     let objects = py.import(intern!(py, "tricorn._objects"))?;
-    let logger = objects
+    let logger = py
+        .import(intern!(py, "tricorn._logger"))?
         .getattr(intern!(py, "Logger"))?
         .call1((&loaded.cfg,))?;
     objects

@@ -1,6 +1,6 @@
 //! Python's exceptions as the server's failures.
 
-use pyo3::exceptions::PySystemExit;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use tricorn_server::error::{Blame, Exit, Failure};
@@ -74,9 +74,21 @@ pub(crate) fn failure(py: Python<'_>, error: &PyErr) -> Failure {
                 failure
             }
         }
-        _ => Failure::new(Blame::Us, summary(py, error)),
+        _ if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
+            Failure::operator("interrupted").exits_with(Exit::Asked(INTERRUPTED))
+        }
+        _ => match exit_code(py, error) {
+            Some(code) => {
+                Failure::operator(format!("the configuration asks for {}", summary(py, error)))
+                    .exits_with(Exit::Asked(code))
+            }
+            None => Failure::new(Blame::Us, summary(py, error)),
+        },
     }
 }
+
+/// The code of a process that INT has ended, as shells have it.
+const INTERRUPTED: i32 = 130;
 
 /// Whether the exception is of a class in `tricorn._loading`.
 pub(crate) fn is_instance(py: Python<'_>, error: &PyErr, class: &str) -> bool {

@@ -8,6 +8,7 @@ use tricorn_server::hooks::{Arguments, Call, Event, Occasion, Verdict};
 
 use crate::failure::{exit_code, handler_error};
 use crate::scene::{Scene, scene};
+use crate::signals::keep_raised;
 
 /// The callable, and how many arguments it takes.
 #[derive(Debug)]
@@ -74,7 +75,10 @@ impl Call for ScriptHandler {
                 .and_then(|arguments| self.callable.bind(py).call1(arguments));
             match called {
                 Ok(_) => Verdict::Continue,
-                Err(error) => verdict(py, &error),
+                Err(error) => {
+                    keep_raised(self.event, &error, py);
+                    verdict(py, &error)
+                }
             }
         })
     }

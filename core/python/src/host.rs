@@ -141,7 +141,7 @@ impl Host for PyHost {
                 .setattr(intern!(py, "cfg"), &cfg)?;
             server
                 .getattr(intern!(py, "log"))?
-                .setattr(intern!(py, "cfg"), &cfg)?;
+                .call_method1(intern!(py, "setup"), (&cfg,))?;
             process::set_variables(py, &generation.config)?;
             process::set_paths(py, &generation.config)
         });
@@ -173,6 +173,13 @@ impl Host for PyHost {
             worker.setattr(intern!(py, "pid"), pid)?;
             let workers = scene.server(py).getattr(intern!(py, "WORKERS"))?;
             workers.set_item(pid, worker)
+        });
+    }
+
+    fn note_abort(&self, age: u64) {
+        self.note(|py, scene| match scene.worker_of(py, age) {
+            Some(worker) => worker.setattr(intern!(py, "aborted"), true),
+            None => Ok(()),
         });
     }
 

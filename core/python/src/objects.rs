@@ -195,6 +195,17 @@ impl WorkerControl {
         }
     }
 
+    /// Requests after which the worker leaves; 0 for never.
+    #[getter]
+    fn max_requests(&self) -> u64 {
+        self.state.control.most_requests()
+    }
+
+    #[setter]
+    fn set_max_requests(&self, requests: u64) {
+        self.state.control.serve_at_most(requests);
+    }
+
     /// How many requests the worker has served.
     #[getter]
     fn requests(&self) -> u64 {

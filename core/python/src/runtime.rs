@@ -89,6 +89,10 @@ impl Runtime for PyRuntime {
                 let Some(worker) = scene().and_then(|scene| scene.become_worker(py, age)) else {
                     return Ok(());
                 };
+                // From here on a signal neither kills it nor gets lost; once more after post_fork,
+                // whose handlers may have set others.
+                let bus = self.in_force.generation().bus;
+                signals::install(py, &state.control, &bus)?;
                 worker.setattr(intern!(py, "id"), id)?;
                 worker.setattr(intern!(py, "pid"), std::process::id())?;
                 worker.setattr(

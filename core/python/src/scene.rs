@@ -65,9 +65,7 @@ impl Scene {
 
     /// Makes the object of a worker that is about to be forked.
     pub(crate) fn expect(&self, py: Python<'_>, age: Age) -> PyResult<()> {
-        let class = py
-            .import(intern!(py, "tricorn._objects"))?
-            .getattr(intern!(py, "Worker"))?;
+        let class = self.server(py).getattr(intern!(py, "worker_class"))?;
         let worker = class.call1((age, self.server(py)))?.unbind();
         self.lock().workers.insert(age, worker);
         Ok(())

@@ -6,10 +6,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::wrap_pyfunction;
 use std::os::fd::AsRawFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tricorn_server::gateway::Control;
-use tricorn_server::hooks::{Bus, Event, Occasion};
+use tricorn_server::hooks::{Bus, Event, Interruption, Occasion};
 
 /// What the handlers act on, in a worker's process.
 struct Target {
@@ -108,12 +108,28 @@ pub(crate) fn worker_abort(_number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()
 /// handler of `worker_abort` raises goes into the running request instead: people let their
 /// framework report it.
 fn leave(event: Event, code: i32) -> PyResult<()> {
-    if let Some(target) = TARGET.get() {
-        let fired = target.bus.fire(event, &Occasion::Itself);
-        target.control.leave(code);
-        if let Err(tricorn_server::hooks::Interruption::Exit(asked)) = fired {
-            return Err(PySystemExit::new_err(asked));
-        }
+    let Some(target) = TARGET.get() else {
+        return Err(PySystemExit::new_err(code));
+    };
+    forget_raised();
+    let code = match target.bus.fire(event, &Occasion::Itself) {
+        Err(Interruption::Exit(asked)) => asked,
+        _ => code,
+    };
+    target.control.leave(code);
+    Err(forget_raised().unwrap_or_else(|| PySystemExit::new_err(code)))
+}
+
+/// What a handler of `worker_abort` has raised, on its way into the running request.
+static RAISED: Mutex<Option<PyErr>> = Mutex::new(None);
+
+/// Keeps what a handler has raised, to be raised again where the signal came in.
+pub(crate) fn keep_raised(event: Event, error: &PyErr, py: Python<'_>) {
+    if event == Event::WorkerAbort {
+        *RAISED.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone_ref(py));
     }
-    Err(PySystemExit::new_err(code))
+}
+
+fn forget_raised() -> Option<PyErr> {
+    RAISED.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

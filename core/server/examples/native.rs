@@ -84,6 +84,8 @@ impl Host for Native {
     fn adopt(&self, _: &Generation) {}
     fn expect_worker(&self, _: u64) {}
     fn know_worker(&self, _: u64, _: i32) {}
+    fn note_abort(&self, _: u64) {}
+
     fn mourn_worker(&self, _: &Departed) {}
     fn forget_worker(&self, _: u64) {}
     fn show_listeners(&self, _: &[(String, i32)]) {}

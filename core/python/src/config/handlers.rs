@@ -69,6 +69,27 @@ impl<'py> Candidate<'py> {
     }
 }
 
+/// Whether an object can be a handler of an event: callables that take its arguments, or names.
+pub(super) fn is_likely(object: &Bound<'_, PyAny>, event: Event) -> bool {
+    let expected = event.declaration().arguments;
+    let takes = |callable: &Bound<'_, PyAny>| {
+        let loading = callable
+            .py()
+            .import(intern!(callable.py(), "tricorn._loading"));
+        let arity = loading
+            .and_then(|loading| loading.call_method1(intern!(callable.py(), "arity"), (callable,)))
+            .and_then(|arity| arity.extract::<Option<usize>>());
+        matches!(arity, Ok(arity) if arity.is_none_or(|arity| expected.accepts(arity)))
+    };
+    let given = one_or_several(object);
+    expected.names().is_some()
+        && !given.is_empty()
+        && given.iter().all(|one| match one.cast::<PyString>() {
+            Ok(name) => name.to_string_lossy().contains([':', '.']),
+            Err(_) => one.is_callable() && takes(one),
+        })
+}
+
 fn one_or_several<'py>(given: &Bound<'py, PyAny>) -> Vec<Bound<'py, PyAny>> {
     if given.is_none() {
         Vec::new()

@@ -1,18 +1,20 @@
 //! Reading a configuration from its sources.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyModule, PyType};
+use tricorn_server::access::Format;
 use tricorn_server::arbiter::Generation;
 use tricorn_server::config::cli::{self, CommandLine};
 use tricorn_server::config::{
-    Config, Layer, Settings, Source, Value, declared, from_start, nearly_a_setting, start_directory,
+    Config, Layer, Setting, Settings, Source, Value, declared, from_start, nearly_a_setting,
+    start_directory,
 };
 use tricorn_server::error::Failure;
-use tricorn_server::hooks::{Arguments, Bus, Event, builtins};
+use tricorn_server::hooks::{Bus, Event, builtins};
 
 use super::handlers::{self, Sources};
 use super::value::to_value;
@@ -53,6 +55,7 @@ struct File {
 pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure> {
     let wrong = |error: PyErr| failure(py, &error);
     let loading = py.import(intern!(py, "tricorn._loading")).map_err(wrong)?;
+    remember_environment(py);
     let from_variables = variables(py)?;
     let lines: Vec<&CommandLine> = from_variables.iter().chain([line]).collect();
     import_from_here(py).map_err(wrong)?;
@@ -61,7 +64,7 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
         None => None,
     };
     let layers = layers(file.as_ref(), &lines);
-    let settings = resolve(py, layers, &lines)?;
+    let settings = resolve(layers, &lines)?;
     let uri = lines
         .iter()
         .rev()
@@ -86,7 +89,8 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
     sources.flags = lines.iter().flat_map(|line| line.hooks.clone()).collect();
     let scripted = handlers::collect(py, &sources)?;
     let cfg = view::config_object(py, &config, sources.config).map_err(wrong)?;
-    warnings.extend(at_odds(&config).map(str::to_owned));
+    warnings.extend(at_odds(&config));
+    warnings.extend(config.settings.unhonoured());
     let handlers = builtins(&config).into_iter().chain(scripted).collect();
     let bus = Bus::compile(handlers)
         .map_err(|cycle| Failure::operator(cycle.to_string()).mend("drop one of them"))?;
@@ -103,11 +107,19 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
 }
 
 /// What is said of settings that make no sense together.
-fn at_odds(config: &Config) -> Option<&'static str> {
-    let reloads = config.settings.value("reload") == &Value::Bool(true);
-    (reloads && config.preload).then_some(
-        "reload does nothing for an application that preload_app loads: it is not loaded again",
-    )
+fn at_odds(config: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    if config.settings.value("reload") == &Value::Bool(true) && config.preload {
+        let what = "reload does nothing for an application that preload_app loads";
+        found.push(format!("{what}: it is not loaded again"));
+    }
+    if let Ok(format) = Format::compile(&config.logging.access_format) {
+        let unknown = format.unknown_names();
+        found.extend(unknown.map(|name| {
+            format!("access_log_format: there is no atom %({name})s, '-' is logged in its place")
+        }));
+    }
+    found
 }
 
 fn variables(py: Python<'_>) -> Result<Vec<CommandLine>, Failure> {
@@ -115,6 +127,25 @@ fn variables(py: Python<'_>) -> Result<Vec<CommandLine>, Failure> {
         .iter()
         .filter_map(|name| variable(py, name).map(|text| cli::parse_variable(name, &text)))
         .collect()
+}
+
+/// The variables that defaults depend on, as they were before the first config file ran.
+static REMEMBERED: OnceLock<Vec<(&str, String)>> = OnceLock::new();
+
+fn remember_environment(py: Python<'_>) {
+    REMEMBERED.get_or_init(|| {
+        let names = declared::all().filter_map(Setting::variable);
+        names
+            .filter_map(|name| variable(py, name).map(|value| (name, value)))
+            .collect()
+    });
+}
+
+fn remembered(name: &str) -> Option<String> {
+    let mut variables = REMEMBERED.get()?.iter();
+    variables
+        .find(|(other, _)| *other == name)
+        .map(|(_, value)| value.clone())
 }
 
 /// A variable as Python sees it.
@@ -145,7 +176,7 @@ fn config_place(lines: &[&CommandLine]) -> Option<String> {
         .rev()
         .flat_map(|line| &line.layer.values)
         .find_map(|(name, value)| match value {
-            Value::Str(place) if name == "config" => Some(place.clone()),
+            Value::Str(place) if name == "config" && !place.is_empty() => Some(place.clone()),
             _ => None,
         });
     named.or_else(|| {
@@ -176,6 +207,14 @@ fn read(loading: &Bound<'_, PyModule>, place: &str) -> Result<File, Failure> {
     Ok(sort_out(&names, source))
 }
 
+impl File {
+    /// A name of tricorn's own may well be a variable in a file that was written for gunicorn.
+    fn warn(&mut self, name: &str, why: &str) {
+        self.warnings
+            .push(format!("{}: '{name}' is left alone: {why}", self.name));
+    }
+}
+
 /// Settings, hooks, and names that are nearly one of them.
 fn sort_out(names: &Bound<'_, PyDict>, source: Source) -> File {
     let mut file = File {
@@ -191,16 +230,17 @@ fn sort_out(names: &Bound<'_, PyDict>, source: Source) -> File {
         let Ok(name) = key.extract::<String>() else {
             continue;
         };
-        if declared::find(&name).is_some() {
-            file.layer.values.push((name, to_value(&object)));
+        if let Some(setting) = declared::find(&name) {
+            let value = to_value(&object);
+            match setting.ours.then(|| setting.check(value.clone())) {
+                Some(Err(why)) => file.warn(&name, &why),
+                _ => file.layer.values.push((name, value)),
+            }
         } else if let Some(event) = Event::find(&name) {
-            if event.declaration().arguments == Arguments::Native {
-                file.warnings.push(format!(
-                    "{}: {name} can only be handled by plugins",
-                    file.name
-                ));
-            } else {
+            if event.is_gunicorns() || handlers::is_likely(&object, event) {
                 file.hooks.push((event, object.unbind()));
+            } else if object.is_callable() {
+                file.warn(&name, "it is not what the hook of this name takes");
             }
         } else if is_plain(&object)
             && let Some(meant) = nearly_a_setting(&name)
@@ -230,7 +270,6 @@ fn layers(file: Option<&File>, lines: &[&CommandLine]) -> Vec<Layer> {
 
 /// The application's name is the default of the process's.
 fn resolve(
-    py: Python<'_>,
     mut layers: Vec<Layer>,
     lines: &[&CommandLine],
 ) -> Result<Settings, Failure> {
@@ -244,5 +283,5 @@ fn resolve(
             },
         );
     }
-    Settings::resolve(&layers, |name| variable(py, name))
+    Settings::resolve(&layers, remembered)
 }

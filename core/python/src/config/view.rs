@@ -14,7 +14,7 @@ pub(super) fn config_object(
     config: &Config,
     hooks: &[(Event, Py<PyAny>)],
 ) -> PyResult<Py<PyAny>> {
-    let objects = py.import(intern!(py, "tricorn._objects"))?;
+    let objects = py.import(intern!(py, "tricorn._config"))?;
     let settings = PyList::empty(py);
     for setting in declared::all() {
         let value = to_python(py, config.settings.value(setting.name))?;
@@ -54,17 +54,16 @@ fn resolved<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, PyDict
     let resolved = PyDict::new(py);
     resolved.set_item("proc_name", &config.proc_name)?;
     resolved.set_item("worker_class_str", config.worker_class.name())?;
-    resolved.set_item(
-        "uid",
-        config
-            .user
-            .unwrap_or_else(|| nix::unistd::geteuid().as_raw()),
-    )?;
-    resolved.set_item(
-        "gid",
-        config
-            .group
-            .unwrap_or_else(|| nix::unistd::getegid().as_raw()),
-    )?;
+    let user = config
+        .user
+        .unwrap_or_else(|| nix::unistd::geteuid().as_raw());
+    let group = config
+        .group
+        .unwrap_or_else(|| nix::unistd::getegid().as_raw());
+    for (names, id) in [(["user", "uid"], user), (["group", "gid"], group)] {
+        names
+            .iter()
+            .try_for_each(|name| resolved.set_item(name, id))?;
+    }
     Ok(resolved)
 }

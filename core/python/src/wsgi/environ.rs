@@ -227,13 +227,15 @@ pub(super) fn apply_edits(
     for (name, key) in [
         ("method", &keys.request_method),
         ("uri", &keys.raw_uri),
-        ("path", &keys.path_info),
         ("query", &keys.query_string),
         ("scheme", &keys.url_scheme),
     ] {
         if let Some(value) = edits.get_item(name)? {
             environ.set_item(key, value)?;
         }
+    }
+    if let Some(path) = edits.get_item("path")? {
+        set_path(keys, environ, path.cast::<PyString>()?)?;
     }
     let Some(headers) = edits.get_item("headers")? else {
         return Ok(());
@@ -249,6 +251,17 @@ pub(super) fn apply_edits(
         }
     }
     Ok(())
+}
+
+/// `req.path` is as the client sent it; `PATH_INFO` is decoded, and without `SCRIPT_NAME`.
+fn set_path(keys: &Keys, environ: &Bound<'_, PyDict>, path: &Bound<'_, PyString>) -> PyResult<()> {
+    let py = environ.py();
+    let mut decoded = Vec::new();
+    percent_decode(path.to_str()?.as_bytes(), &mut decoded);
+    let script_name = environ.get_item("SCRIPT_NAME")?;
+    let prefix: String = script_name.map_or(Ok(String::new()), |name| name.extract())?;
+    let inside = decoded.strip_prefix(prefix.as_bytes()).unwrap_or(&decoded);
+    environ.set_item(&keys.path_info, latin1(py, inside))
 }
 
 fn clear_fields(environ: &Bound<'_, PyDict>) -> PyResult<()> {

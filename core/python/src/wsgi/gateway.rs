@@ -85,7 +85,7 @@ impl WsgiGateway {
         worker: Py<PyAny>,
     ) -> PyResult<Self> {
         let config = &generation.config;
-        let objects = py.import(intern!(py, "tricorn._objects"))?;
+        let objects = py.import(intern!(py, "tricorn._wsgi"))?;
         let wrapper = objects.getattr(intern!(py, "FileWrapper"))?;
         let os = py.import(intern!(py, "os"))?;
         let script_name: String = os
@@ -117,7 +117,6 @@ impl WsgiGateway {
 
     /// Runs one request, and takes care that it has an answer whatever happens.
     fn serve(&self, py: Python<'_>, transaction: &Transaction) {
-        self.state.requests.fetch_add(1, Ordering::Relaxed);
         let mut kit = match self.kit(py) {
             Ok(kit) => kit,
             Err(error) => return self.fail(py, transaction, &error.into()),
@@ -179,9 +178,10 @@ impl WsgiGateway {
         kit: &mut Kit,
         mut guests: Option<Guests<'py>>,
     ) {
-        let result = self
-            .before(transaction, guests.as_ref())
-            .and_then(|()| self.run_application(py, transaction, kit, &mut guests));
+        let result = self.before(transaction, guests.as_ref()).and_then(|()| {
+            self.state.requests.fetch_add(1, Ordering::Relaxed);
+            self.run_application(py, transaction, kit, &mut guests)
+        });
         if let Err(error) = result {
             self.fail(py, transaction, &error);
         }
@@ -282,6 +282,11 @@ impl WsgiGateway {
                 .cast_into::<PyDict>()?;
             if !edits.is_empty() {
                 environ::apply_edits(&mut kit.builder.keys, environ, &edits)?;
+                if let Some(must_close) = edits.get_item("must_close")?
+                    && must_close.is_truthy()?
+                {
+                    transaction.channel.close_after();
+                }
             }
         }
         guests.environ = Some(environ.clone().into_any());

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use tricorn_http::{Framing, percent_decode};
+use tricorn_http::Framing;
 use tricorn_server::exchange;
 use tricorn_server::gateway::Handle;
 
@@ -39,11 +39,7 @@ impl Request {
             "uri" => text(head.target()),
             "query" => text(head.query()),
             "fragment" => text(head.fragment()),
-            "path" => {
-                let mut path = Vec::new();
-                percent_decode(head.path(), &mut path);
-                text(&path)
-            }
+            "path" => text(head.path()),
             "version" => {
                 let version = head.version();
                 Ok(Some(
@@ -68,6 +64,9 @@ impl Request {
             "req_number" => Ok(Some(self.request.number.into_pyobject(py)?.into_any())),
             "proxy_protocol_info" => self.proxy_protocol_info(py),
             "cfg" => Ok(Some(self.cfg.bind(py).clone())),
+            "limit_request_line" | "limit_request_fields" | "limit_request_field_size" => {
+                self.cfg.bind(py).getattr(name).map(Some)
+            }
             "body" => self.body(py),
             _ => Ok(None),
         }

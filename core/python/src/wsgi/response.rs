@@ -57,6 +57,7 @@ impl Response {
             "upgrade" => return truth(self.with_head(ResponseHead::upgrades).unwrap_or(false)),
             "version" => Some(latin1(py, b"tricorn").into_any()),
             "req" => Some(self.request.bind(py).clone()),
+            "cfg" => Some(self.request.bind(py).getattr(intern!(py, "cfg"))?),
             _ => None,
         })
     }
@@ -102,6 +103,16 @@ impl Response {
 
 #[pymethods]
 impl Response {
+    /// Whether the connection ends with this answer.
+    fn should_close(&self) -> bool {
+        self.channel.facts().close
+    }
+
+    /// Whether the content is sent in chunks.
+    fn is_chunked(&self) -> bool {
+        self.channel.facts().chunked
+    }
+
     /// Called for attributes that are not set. Headers are a list that may be changed, and so they
     /// are kept; everything else is asked for anew.
     fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {

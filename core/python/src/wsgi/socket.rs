@@ -43,7 +43,7 @@ impl ClientSocket {
         }
         let (taken, received) = self.starter.get().channel()?.take_socket().map_err(raise)?;
         let arguments = (taken.into_raw_fd(), PyBytes::new(py, &received));
-        let objects = py.import(intern!(py, "tricorn._objects"))?;
+        let objects = py.import(intern!(py, "tricorn._wsgi"))?;
         let socket = objects.call_method1(intern!(py, "client_socket"), arguments)?;
         socket.call_method1(intern!(py, "setblocking"), (true,))?;
         *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket.clone().unbind());

@@ -47,6 +47,8 @@ pub enum Atom {
     ResponseHeader(String),
     /// `{name}e`: an environ key, in small letters.
     Environ(String),
+    /// Nothing that is known.
+    Unknown(String),
 }
 
 impl Atom {

@@ -27,9 +27,6 @@ pub(super) struct Shape {
 /// A format that cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFormat {
-    /// A name nothing is known by.
-    #[error("there is no atom %({0})s")]
-    UnknownAtom(String),
     /// A `%` that begins nothing.
     #[error("the % at character {0} is not followed by (NAME)s")]
     Stray(usize),
@@ -50,7 +47,7 @@ impl Format {
     /// Compiles a format.
     ///
     /// # Errors
-    /// An unknown atom, or a `%` that Python would not take either.
+    /// A `%` that Python would not take either.
     pub fn compile(text: &str) -> Result<Self, InvalidFormat> {
         let mut pieces = Vec::new();
         let mut rest = text;
@@ -69,6 +66,14 @@ impl Format {
         }
         push_text(&mut pieces, rest);
         Ok(Self { pieces })
+    }
+
+    /// Names that nothing is known by: they are logged as `-`, as gunicorn does.
+    pub fn unknown_names(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Atom(Atom::Unknown(name), _) => Some(name.as_str()),
+            _ => None,
+        })
     }
 
     /// The environ keys the format asks for, in small letters.
@@ -97,7 +102,7 @@ fn atom(text: &str, at: usize) -> Result<(Piece, &str), InvalidFormat> {
         .ok_or_else(|| stray.clone())?;
     let (shape, rest) = shape(rest);
     let conversion = rest.chars().next().ok_or(stray)?;
-    let atom = Atom::find(name).ok_or_else(|| InvalidFormat::UnknownAtom(name.to_owned()))?;
+    let atom = Atom::find(name).unwrap_or_else(|| Atom::Unknown(name.to_owned()));
     let takes = conversion == 's' || (matches!(conversion, 'd' | 'i') && atom.is_number());
     if !takes {
         return Err(InvalidFormat::Conversion {
@@ -158,8 +163,8 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let message = |text: &str| Format::compile(text).unwrap_err().to_string();
-        assert_eq!(message("%(x)s"), "there is no atom %(x)s");
-        assert_eq!(message("%({x}y)s"), "there is no atom %({x}y)s");
+        let unknown = Format::compile("%(h)s %(x)s %({x}y)s").unwrap();
+        assert_eq!(unknown.unknown_names().collect::<Vec<_>>(), ["x", "{x}y"]);
         assert!(message("ab %h").contains("character 3"));
         assert!(message("%(h").contains("character 0"));
         assert!(message("%(h)").contains("character 0"));

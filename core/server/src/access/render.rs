@@ -61,7 +61,7 @@ fn value(atom: &Atom, record: &Record<'_>, line: &mut String) {
                 let _ = write!(line, "{}", client.ip());
             }
         }
-        Atom::Ident => line.push('-'),
+        Atom::Ident | Atom::Unknown(_) => line.push('-'),
         Atom::User => user(record, line),
         Atom::Time => clf_time(line),
         Atom::RequestLine => request_line(record, line),

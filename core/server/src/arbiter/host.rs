@@ -54,6 +54,9 @@ pub trait Host {
     /// A worker has been forked.
     fn know_worker(&self, age: Age, pid: i32);
 
+    /// A worker has taken too long and is about to be aborted.
+    fn note_abort(&self, age: Age);
+
     /// A worker is gone; it is told of, and then forgotten by `forget_worker`.
     fn mourn_worker(&self, departed: &Departed);
 

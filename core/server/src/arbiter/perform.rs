@@ -8,8 +8,9 @@ use nix::unistd::Pid;
 use super::drive::{Birth, Child, Driver, Outcome, policy};
 use super::event::{Action, Event};
 use super::logs::open_logs;
+use super::pidfile::Pidfile;
 use super::signals::HeldBack;
-use super::slot::{Departed, Status};
+use super::slot::{Cause, Departed, Status};
 use super::sockets;
 use crate::clock;
 use crate::config::Config;
@@ -39,6 +40,7 @@ impl Driver<'_> {
             Action::WorkerReady { age } => self.fire(Hook::WorkerReady, &Occasion::Worker(age)),
             Action::WorkerTimeout { age, pid } => {
                 log::error!(target: crate::log::CRITICAL, "WORKER TIMEOUT (pid:{pid})");
+                self.host.note_abort(age);
                 self.fire(Hook::WorkerTimeout, &Occasion::Worker(age));
             }
             Action::WorkerGone(departed) => self.bury(&departed),
@@ -147,16 +149,25 @@ impl Driver<'_> {
         let fresh = self.host.reload()?;
         let listeners = sockets::open(&fresh.config, &self.listeners)?;
         open_logs(&fresh.config)?;
+        let moved = self.moved_pidfile(&fresh.config)?;
         let (before, after) = (self.machine.wanted(), fresh.config.workers);
         let old = std::mem::replace(&mut self.generation, fresh);
         self.host.adopt(&self.generation);
         self.tell_count(after, Some(before));
         if let Err(failure) = self.fire_or_refuse(Hook::OnReload) {
             sockets::let_go(&listeners, &self.listeners);
+            if let Some(Some(pidfile)) = moved {
+                pidfile.remove();
+            }
             self.generation = old;
             self.host.adopt(&self.generation);
             self.host.show_wanted(before);
             return Err(failure);
+        }
+        if let Some(pidfile) = moved
+            && let Some(old) = std::mem::replace(&mut self.pidfile, pidfile)
+        {
+            old.remove();
         }
         let old_listeners = std::mem::replace(&mut self.listeners, listeners);
         sockets::let_go(&old_listeners, &self.listeners);
@@ -170,6 +181,15 @@ impl Driver<'_> {
         self.queue
             .push_back(Event::Reloaded(policy(&self.generation.config)));
         Ok(())
+    }
+
+    /// The pidfile that a configuration names, if it is another one than there is.
+    fn moved_pidfile(&self, config: &Config) -> Result<Option<Option<Pidfile>>, Failure> {
+        if config.pidfile == self.generation.config.pidfile {
+            return Ok(None);
+        }
+        let path = config.pidfile.as_deref();
+        path.map(Pidfile::create).transpose().map(Some)
     }
 
     fn close_listeners(&mut self) {
@@ -193,7 +213,8 @@ impl Driver<'_> {
             Status::Signal(number) => {
                 let name = Number::try_from(number)
                     .map_or_else(|_| number.to_string(), |s| s.as_str().to_owned());
-                let hint = if number == Number::SIGKILL as i32 {
+                let is_killed = number == Number::SIGKILL as i32;
+                let hint = if is_killed && departed.cause == Cause::Crash {
                     ": perhaps out of memory"
                 } else {
                     ""

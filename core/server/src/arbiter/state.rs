@@ -101,12 +101,12 @@ impl Arbiter {
             .min()
     }
 
-    /// The workers that watch over time: id, age and process id of those not dying already.
+    /// The workers that the time-out holds for: id, age and process id. One that boots is none of
+    /// them: it may load its application for as long as that takes.
     pub fn watched(&self) -> impl Iterator<Item = (usize, Age, i32)> {
-        let alive = |slot: &&Slot| matches!(slot.state, State::Booting | State::Serving);
         self.slots
             .iter()
-            .filter(alive)
+            .filter(|slot| slot.state == State::Serving)
             .map(|slot| (slot.id, slot.age, slot.pid))
     }
 

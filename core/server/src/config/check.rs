@@ -37,6 +37,7 @@ pub(super) fn check(setting: &Setting, value: Value) -> Result<Value, Refusal> {
         Kind::Choice(words) => choice(value, words),
         Kind::Switch(words) => switch(value, words),
         Kind::Class => class(value),
+        Kind::Anything => Ok(value),
         Kind::Directory => directory(value),
         Kind::User => user(value),
         Kind::Group => group(value),
@@ -265,8 +266,9 @@ fn class(value: Value) -> Result<Value, Refusal> {
 }
 
 fn directory(value: Value) -> Result<Value, Refusal> {
-    let Value::Str(path) = text(value)? else {
-        return Ok(start_directory().display().to_string().as_str().into());
+    let path = match text(value)? {
+        Value::Str(path) if !path.is_empty() => path,
+        _ => return Ok(start_directory().display().to_string().as_str().into()),
     };
     let absolute = from_start(&path);
     if absolute.is_dir() {

@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::declared;
 use super::layers::{Layer, Source};
-use super::setting::{Kind, Setting};
+use super::setting::{Kind, Reach, Setting};
 use super::value::Value;
 use crate::error::{Exit, Failure};
 
@@ -210,6 +210,7 @@ fn with_settings(command: Command) -> Command {
 fn argument(setting: &'static Setting) -> Arg {
     let mut argument = Arg::new(setting.name)
         .help_heading(setting.section.title())
+        .hide(matches!(setting.reach, Reach::Later(_)))
         .help(help(setting));
     for flag in setting.flags {
         argument = match flag.strip_prefix("--") {
@@ -373,7 +374,10 @@ mod tests {
     fn help_version_and_mistakes_are_answered_at_once() {
         let help = parsed("--help").unwrap_err();
         assert!(!help.is_error && help.exit == Exit::Ok);
-        for setting in declared::all().filter(|setting| !setting.flags.is_empty()) {
+        for setting in declared::all() {
+            if matches!(setting.reach, Reach::Later(_)) {
+                continue;
+            }
             for flag in setting.flags.iter() {
                 assert!(help.text.contains(flag), "{flag} is not in the help");
             }

@@ -54,6 +54,11 @@ impl fmt::Display for Source {
     }
 }
 
+/// What a file gives that takes a value from a variable which is not set.
+fn is_unset(value: &Value) -> bool {
+    matches!(value, Value::None) || matches!(value, Value::Str(text) if text.is_empty())
+}
+
 /// The values of one source.
 #[derive(Debug, Clone)]
 pub struct Layer {
@@ -137,12 +142,27 @@ impl Settings {
         };
         let value = check::check(setting, value).map_err(|r| refused(&r.what, &r.mend))?;
         if let Reach::Refused(missing) = setting.reach
-            && value != Value::None
+            && !is_unset(&value)
         {
             return Err(refused(&format!("{value} cannot be honoured"), missing));
         }
         self.0.insert(setting.name, Entry { value, source });
         Ok(())
+    }
+
+    /// One line for each setting that somebody relies on and that is not honoured yet.
+    pub fn unhonoured(&self) -> impl Iterator<Item = String> {
+        declared::all().filter_map(|setting| {
+            let Reach::Later(instead) = setting.reach else {
+                return None;
+            };
+            let entry = self.0.get(setting.name)?;
+            let is_default = entry.value == setting.default_value(|_| None);
+            (!is_default && !is_unset(&entry.value)).then(|| {
+                let (name, source) = (setting.name, &entry.source);
+                format!("setting '{name}' (from {source}) is not honoured yet: {instead}")
+            })
+        })
     }
 
     /// The value of a setting, which must be declared.

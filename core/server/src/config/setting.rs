@@ -22,6 +22,8 @@ pub struct Setting {
     pub help: &'static str,
     /// How far the setting reaches in this version.
     pub reach: Reach,
+    /// gunicorn has no setting of this name: in its config files it may be a variable.
+    pub ours: bool,
 }
 
 /// What values a setting takes. The rules are gunicorn's, so that its files load as they stand.
@@ -55,6 +57,8 @@ pub enum Kind {
     Switch(&'static [&'static str]),
     /// A class: by alias, by dotted name, or the object itself.
     Class,
+    /// Whatever is given, unchecked.
+    Anything,
     /// A directory that exists.
     Directory,
     /// A user, by name or number.
@@ -91,6 +95,8 @@ pub enum Reach {
     Full,
     /// It is accepted and does nothing; the text says why that is all right.
     Inert(&'static str),
+    /// It is not honoured yet, and whoever sets it is told; the text says what happens instead.
+    Later(&'static str),
     /// A value other than the default asks for what is not there, and serving without it would be
     /// wrong: the start is refused. The text says what is missing.
     Refused(&'static str),
@@ -160,11 +166,17 @@ impl Setting {
             metavar: "",
             help: "",
             reach: Reach::Full,
+            ours: false,
         }
     }
 
     pub(super) const fn flags(mut self, flags: &'static [&'static str]) -> Self {
         self.flags = flags;
+        self
+    }
+
+    pub(super) const fn ours(mut self) -> Self {
+        self.ours = true;
         self
     }
 
@@ -201,6 +213,14 @@ impl Setting {
             Default::Start => start_directory().display().to_string().as_str().into(),
             Default::Env(variable, default) => default(env(variable).as_deref()),
         }
+    }
+
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self, value: Value) -> Result<Value, String> {
+        super::check::check(self, value).map_err(|refusal| refusal.what)
     }
 
     /// The variable the default depends on, if there is one.

@@ -43,6 +43,9 @@ pub trait Channel: Send + Sync {
     /// Gives the body up, whose next bytes did not come in time; what every further read fails with.
     fn give_up_body(&self, number: u64) -> ChannelError;
 
+    /// Lets the connection end with this request's answer.
+    fn close_after(&self, number: u64);
+
     /// Begins the answer: takes the head (leaving another in its place) and decides on the framing.
     /// `known` is the length of the content, where all of it is at hand.
     ///
@@ -161,6 +164,10 @@ impl Handle {
     #[must_use]
     pub fn give_up_body(&self) -> ChannelError {
         self.channel.give_up_body(self.number)
+    }
+
+    pub fn close_after(&self) {
+        self.channel.close_after(self.number);
     }
 
     pub fn start(&self, head: &mut ResponseHead, known: Option<u64>) -> Result<(), ChannelError> {

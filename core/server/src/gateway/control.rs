@@ -2,7 +2,7 @@
 //! thread and from a signal handler of Python's.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use nix::fcntl::OFlag;
 use nix::unistd::{pipe2, read, write};
@@ -18,6 +18,8 @@ pub struct Control {
     /// Leave at once, with this code.
     exit: AtomicI64,
     reopen: AtomicBool,
+    /// Requests after which the worker leaves; 0 for never.
+    most_requests: AtomicU64,
     waker: OwnedFd,
     bell: OwnedFd,
 }
@@ -33,6 +35,7 @@ impl Control {
             alive: AtomicBool::new(true),
             exit: AtomicI64::new(NOT_ASKED),
             reopen: AtomicBool::new(false),
+            most_requests: AtomicU64::new(0),
             waker,
             bell,
         })
@@ -67,6 +70,17 @@ impl Control {
     pub fn reopen_logs(&self) {
         self.reopen.store(true, Ordering::SeqCst);
         self.wake();
+    }
+
+    /// Sets the number of requests after which the worker leaves; 0 for never.
+    pub fn serve_at_most(&self, requests: u64) {
+        self.most_requests.store(requests, Ordering::Relaxed);
+    }
+
+    /// The number of requests after which the worker leaves; 0 for never.
+    #[must_use]
+    pub fn most_requests(&self) -> u64 {
+        self.most_requests.load(Ordering::Relaxed)
     }
 
     /// Whether to serve on.

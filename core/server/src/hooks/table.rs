@@ -247,6 +247,12 @@ impl Event {
         Self::ALL.iter().copied().find(|event| event.name() == name)
     }
 
+    /// Whether gunicorn has the event too. In its config files any other name may be a variable.
+    #[must_use]
+    pub fn is_gunicorns(self) -> bool {
+        self != Self::WorkerInit && (self as usize) <= Self::SslContext as usize
+    }
+
     /// The event's bit in a bus's mask.
     #[must_use]
     pub const fn bit(self) -> u64 {

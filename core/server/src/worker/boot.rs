@@ -70,6 +70,7 @@ pub fn run(job: Job, runtime: &dyn Runtime) -> i32 {
 fn live(job: Job, runtime: &dyn Runtime) -> Result<i32, Early> {
     crate::log::after_fork();
     let control = Arc::new(Control::new().map_err(|error| cannot("make a pipe", &error))?);
+    control.serve_at_most(job.max_requests);
     runtime.enter(job.side.id, job.age, &control);
     runtime.set_title(&format!("tricorn: worker [{}]", job.config.proc_name));
     log::info!("Booting worker with pid: {}", std::process::id());
@@ -77,7 +78,10 @@ fn live(job: Job, runtime: &dyn Runtime) -> Result<i32, Early> {
     runtime.set_up()?;
     drop_privileges(&job.config)?;
     fire(&job.bus, Event::WorkerInit)?;
-    let gateway = runtime.load()?;
+    let gateway = match (runtime.load(), control.exit()) {
+        (Err(_), Some(code)) => return Err(Early::Exit(code)),
+        (loaded, _) => loaded?,
+    };
     fire(&job.bus, Event::PostWorkerInit)?;
     if let Some(code) = control.exit() {
         return Err(Early::Exit(code));
@@ -88,7 +92,7 @@ fn live(job: Job, runtime: &dyn Runtime) -> Result<i32, Early> {
 fn serve(job: Job, gateway: &Arc<dyn Gateway>, control: Arc<Control>) -> Result<i32, Early> {
     let (class, threads) = (job.config.worker_class, job.config.threads);
     let cell = job.side.cell();
-    let env = Env::new(job.config, job.bus, control, cell, job.max_requests)
+    let env = Env::new(job.config, job.bus, control, cell)
         .map_err(|invalid| Failure::operator(format!("setting 'access_log_format': {invalid}")))?;
     let shared = Shared::new(Arc::new(env), job.side, job.listeners)
         .map_err(|error| cannot("wait for connections", &error))?;

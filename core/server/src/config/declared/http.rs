@@ -36,26 +36,32 @@ const B: Section = Section::Buffers;
 
 pub(super) const BUFFERS: &[Setting] = &[
     Setting::new(B, "header_timeout", Kind::Seconds, Default::Int(30))
+        .ours()
         .flags(&["--header-timeout"])
         .metavar("SECONDS")
         .help("Time a client has to send the head of a request"),
     Setting::new(B, "body_timeout", Kind::Seconds, Default::Int(30))
+        .ours()
         .flags(&["--body-timeout"])
         .metavar("SECONDS")
         .help("Silence after which a client that owes a body is given up"),
     Setting::new(B, "write_timeout", Kind::Seconds, Default::Int(30))
+        .ours()
         .flags(&["--write-timeout"])
         .metavar("SECONDS")
         .help("Time without progress after which a client that does not read is given up"),
     Setting::new(B, "request_body_buffer", Kind::Count, Default::Int(1024 * 1024))
+        .ours()
         .flags(&["--request-body-buffer"])
         .metavar("BYTES")
         .help("A body up to this length is read before the application is called"),
     Setting::new(B, "request_body_memory", Kind::Count, Default::Int(64 * 1024 * 1024))
+        .ours()
         .flags(&["--request-body-memory"])
         .metavar("BYTES")
         .help("Bytes that all bodies read in advance may take in one worker"),
     Setting::new(B, "response_buffer", Kind::Count, Default::Int(1024 * 1024))
+        .ours()
         .flags(&["--response-buffer"])
         .metavar("BYTES")
         .help("Bytes of an answer that the server holds for a slow client before the application waits"),
@@ -150,6 +156,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .flags(&["--casefold-http-method"])
         .help("Turn methods to capitals"),
     Setting::new(H, "permit_missing_host", Kind::Bool, Default::Bool(false))
+        .ours()
         .flags(&["--permit-missing-host"])
         .help("Serve HTTP/1.1 requests that have no Host header"),
 ];

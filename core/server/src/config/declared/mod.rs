@@ -1,6 +1,7 @@
 //! The declarations of all settings, by section. Pure tables: a setting is added by adding a row.
 
 mod http;
+mod later;
 mod logging;
 mod mechanics;
 mod server;
@@ -14,14 +15,20 @@ pub fn all() -> impl Iterator<Item = &'static Setting> {
     [
         server::SETTINGS,
         worker::SETTINGS,
+        later::WORKERS,
         http::SECURITY,
         http::BUFFERS,
         mechanics::DEBUGGING,
+        later::DEBUGGING,
         mechanics::SETTINGS,
+        later::MECHANICS,
         http::SETTINGS,
+        later::HTTP,
         logging::SETTINGS,
+        later::LOGGING,
         mechanics::NAMING,
         tls::SETTINGS,
+        later::TLS,
     ]
     .into_iter()
     .flatten()

@@ -35,6 +35,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .metavar("SECONDS")
         .help("Silence after which a worker is aborted and replaced; 0 for never"),
     Setting::new(S, "abort_grace", Kind::Seconds, Default::Int(5))
+        .ours()
         .flags(&["--abort-grace"])
         .metavar("SECONDS")
         .help("Time an aborted worker has for its hooks before it is killed"),

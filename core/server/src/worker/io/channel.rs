@@ -95,6 +95,12 @@ impl Channel for ConnCell {
         }
     }
 
+    fn close_after(&self, number: u64) {
+        if let Ok(mut conn) = self.running(number) {
+            conn.keep = false;
+        }
+    }
+
     fn start(
         &self,
         number: u64,

@@ -22,7 +22,6 @@ pub(in super::super) struct Env {
     /// The compiled access format, if there is an access log.
     pub(in super::super) access: Option<Format>,
     /// Requests after which the worker leaves; 0 for never.
-    max_requests: u64,
     /// Somebody wants to know how long each request took.
     pub(super) wants_duration: bool,
 }
@@ -42,7 +41,6 @@ impl Env {
         bus: Arc<Bus>,
         control: Arc<Control>,
         cell: &'static Cell,
-        max_requests: u64,
     ) -> Result<Self, InvalidFormat> {
         let time = &config.time;
         let limits = TimeLimits {
@@ -65,7 +63,6 @@ impl Env {
             cell,
             limits,
             access,
-            max_requests,
             wants_duration,
         })
     }
@@ -74,7 +71,7 @@ impl Env {
     /// stop, so that the answer says that the connection is not kept.
     pub(super) fn begin_request(&self, thread: usize) {
         self.ages.begin(thread);
-        let limit = self.max_requests;
+        let limit = self.control.most_requests();
         if limit > 0 && self.cell.requests() >= limit && self.control.is_alive() {
             let pid = std::process::id();
             log::info!("Worker takes the last of its {limit} requests and leaves (pid: {pid})");
