@@ -269,10 +269,7 @@ fn layers(file: Option<&File>, lines: &[&CommandLine]) -> Vec<Layer> {
 }
 
 /// The application's name is the default of the process's.
-fn resolve(
-    mut layers: Vec<Layer>,
-    lines: &[&CommandLine],
-) -> Result<Settings, Failure> {
+fn resolve(mut layers: Vec<Layer>, lines: &[&CommandLine]) -> Result<Settings, Failure> {
     if let Some(uri) = lines.iter().rev().find_map(|line| line.app.clone()) {
         let values = vec![("default_proc_name".to_owned(), Value::Str(uri))];
         layers.insert(
