@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -32,7 +33,7 @@ def busy_for(server, seconds):
     """Keep a worker busy; return the connection that waits for it."""
     client = server.connect()
     client.request(f"/sleep/{seconds}")
-    pause(0.1)
+    server.wait_until_asleep()
     return client
 
 
@@ -179,7 +180,7 @@ def test_bytes_that_come_during_the_last_answer_do_not_destroy_it(server, worker
     server.start("app:application", "-k", worker_class)
     with server.connect() as client:
         client.request("/", "Connection: close")
-        pause(0.1)
+        server.wait_until_asleep()
         client.send("\r\n")
         pause(0.6)
         assert len(client.reply().body) == 2_000_000
@@ -191,7 +192,7 @@ def test_a_pipelined_request_does_not_destroy_the_last_answer(server, worker_cla
     server.start("app:application", "-k", worker_class, "--max-requests", "1")
     with server.connect() as client:
         client.request("/")
-        pause(0.1)
+        server.wait_until_asleep()
         client.request("/")
         pause(0.6)
         assert len(client.reply().body) == 2_000_000
@@ -314,7 +315,7 @@ def test_a_worker_that_leaves_takes_no_connection_from_one_that_idles(server):
             client = stack.enter_context(server.connect())
             held.add(client.get("/pid").text)
             client.send("GET / HTTP/1.1\r\n")
-        server.send_signal(1)
+        server.send_signal(signal.SIGHUP)
         server.wait_for_log("WORKER READY", 4)
         late = [waited for _ in range(60) if (waited := nudged(server)) > 0.2]
     assert not late, late
@@ -391,8 +392,8 @@ def test_connections_are_refused_while_the_last_request_runs(server):
     server.start(PLAIN, "--threads", "2")
     with server.connect() as client:
         client.request("/sleep/1.5")
-        pause(0.2)
-        server.send_signal(15)
+        server.wait_until_asleep()
+        server.send_signal(signal.SIGTERM)
         eventually(lambda: refused(server.address), "refused")
         assert client.reply().status == 200
 

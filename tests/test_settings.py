@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import re
 import signal
 
@@ -208,14 +210,34 @@ def title_of(pid):
 
 
 def test_max_requests_jitter_differs_between_workers(server):
-    server.start(PLAIN, "-w", "8", "--max-requests", "1000", "--max-requests-jitter", "100000")
-    assert server.get("/hello").status == 200
+    server.start(PLAIN, "--max-requests", "2", "--max-requests-jitter", "30")
+
+    def limits():
+        server.get("/hello")
+        return [int(limit) for limit in re.findall(r"last of its (\d+) requests", server.log)]
+
+    drawn = eventually(lambda: limits() if len(limits()) >= 8 else None, "8 workers")
+    assert len(set(drawn)) > 1
+    assert all(2 <= limit <= 32 for limit in drawn)
 
 
 def test_user_and_group_are_what_the_workers_run_as(server):
-    server.folder.chmod(0o755)
-    server.start(PLAIN, "-u", str(os.getuid()), "-g", str(os.getgid()))
+    # Only root may become somebody else.
+    root = os.geteuid() == 0
+    user, group = ("nobody", "nogroup") if root else (str(os.getuid()), str(os.getgid()))
+    server.start(PLAIN, "--preload", "-u", user, "-g", group)
     assert server.get("/hello").status == 200
+    ids = (pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid) if root else (user, group)
+    (worker,) = server.workers()
+    with open(f"/proc/{worker}/status") as status:
+        found = dict(re.findall(r"^(Uid|Gid):\t(\d+)", status.read(), re.MULTILINE))
+    assert (found["Uid"], found["Gid"]) == tuple(map(str, ids))
+
+
+def test_spew_prints_the_lines_that_run(server):
+    server.start(PLAIN, "--spew")
+    server.get("/hello")
+    server.wait_for_log('tests.apps.plain:28: return text(start_response, "hello")')
 
 
 def test_an_unknown_user_is_refused(tmp_path):

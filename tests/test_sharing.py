@@ -122,6 +122,7 @@ def test_a_connection_waits_for_no_busy_worker_while_another_idles(server):
     start(server, 2)
     with server.connect() as slow:
         slow.request("/sleep/1")
+        server.wait_until_asleep()
         for _ in range(20):
             began = time.monotonic()
             assert server.get("/hello").status == 200

@@ -60,7 +60,7 @@ def test_term_lets_running_requests_finish(server, arguments):
     server.start(PLAIN, *arguments)
     with server.connect() as client:
         client.request("/sleep/1")
-        wait_until_running(server, client)
+        server.wait_until_asleep()
         server.send_signal(signal.SIGTERM)
         reply = client.reply()
         assert reply.status == 200
@@ -68,38 +68,11 @@ def test_term_lets_running_requests_finish(server, arguments):
     assert server.wait() == 0
 
 
-def wait_until_running(server, client):
-    """Wait until the worker sleeps in the application, having read the whole request."""
-    local = client.sock.getsockname()[1]
-
-    def taken():
-        with open("/proc/net/tcp") as table:
-            rows = [row.split() for row in table][1:]
-        remote = f":{local:04X}"
-        # The server's end of the connection has nothing left to receive.
-        return any(r[2].endswith(remote) and r[4].split(":")[1] == "0" * 8 for r in rows)
-
-    eventually(taken, "the request is taken")
-    eventually(lambda: any(thread_is_in_sleep(pid) for pid in server.workers()), "in sleep")
-
-
-def thread_is_in_sleep(pid):
-    """Whether a thread of the process waits in clock_nanosleep, where `time.sleep` waits."""
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        try:
-            with open(f"/proc/{pid}/task/{thread}/syscall") as call:
-                if call.read().split()[0] in ("230", "115"):
-                    return True
-        except OSError:
-            continue
-    return False
-
-
 def test_term_refuses_new_connections_while_it_drains(server):
     server.start(PLAIN)
     with server.connect() as client:
         client.request("/sleep/1")
-        wait_until_running(server, client)
+        server.wait_until_asleep()
         server.send_signal(signal.SIGTERM)
         eventually(lambda: refuses(server.address), "the listener is closed")
         assert client.reply().status == 200
@@ -126,7 +99,7 @@ def test_int_does_not_wait_for_running_requests(server):
     server.start(PLAIN, "--graceful-timeout", "30")
     with server.connect() as client:
         client.request("/sleep/30")
-        wait_until_running(server, client)
+        server.wait_until_asleep()
         server.send_signal(signal.SIGINT)
         assert client.reply().status == 500
     assert server.wait() == 0
@@ -136,7 +109,7 @@ def test_a_request_longer_than_graceful_timeout_is_cut(server):
     server.start(PLAIN, "--graceful-timeout", "1")
     with server.connect() as client:
         client.request("/sleep/30")
-        wait_until_running(server, client)
+        server.wait_until_asleep()
         server.send_signal(signal.SIGTERM)
         assert server.wait() == 0
         with pytest.raises((Closed, ConnectionResetError)):
@@ -288,7 +261,7 @@ def test_gthread_serves_on_while_one_request_is_slow(server):
     server.start(PLAIN, "--threads", "2")
     with server.connect() as slow:
         slow.request("/sleep/1")
-        wait_until_running(server, slow)
+        server.wait_until_asleep()
         assert server.get("/hello").body == b"hello"
         assert slow.reply().status == 200
 

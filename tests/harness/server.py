@@ -18,6 +18,9 @@ from tests.harness.waiting import PATIENCE, eventually
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-m", "tricorn"]
 
+#: Numbers of the system call in which `time.sleep` waits: clock_nanosleep on x86-64 and on AArch64.
+SLEEPING = {"230", "115"}
+
 #: Names that the environment of the tests must not bring in.
 FOREIGN = {
     "FORWARDED_ALLOW_IPS",
@@ -136,6 +139,18 @@ class Server:
             return [int(pid) for pid in path.read_text().split()]
         except OSError:
             return []
+
+    def wait_until_asleep(self, threads: int = 1) -> None:
+        """Wait until so many threads of the workers are inside `time.sleep`."""
+        eventually(lambda: self._sleepers() >= threads, f"{threads} requests sleep")
+
+    def _sleepers(self) -> int:
+        calls = []
+        for pid in self.workers():
+            for call in Path(f"/proc/{pid}/task").glob("*/syscall"):
+                with suppress(OSError):
+                    calls.append(call.read_text().split()[0])
+        return sum(call in SLEEPING for call in calls)
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the arbiter."""

@@ -152,12 +152,12 @@ impl WsgiGateway {
             transaction.channel.clone(),
             self.cfg.clone_ref(py),
         );
-        let req = Bound::new(py, request)?.into_any();
+        let req = Bound::new(py, request)?;
         let resp = if self.hears.post || self.hears.response_start {
             let resp = Response::new(
                 kit.starter.clone_ref(py),
                 transaction.channel.clone(),
-                req.clone().unbind(),
+                req.clone().into_any().unbind(),
             );
             Some(Bound::new(py, resp)?)
         } else {
@@ -275,18 +275,14 @@ impl WsgiGateway {
         environ: &Bound<'py, PyDict>,
     ) -> PyResult<()> {
         let py = environ.py();
-        if self.hears.pre {
-            let edits = guests
-                .req
-                .getattr(intern!(py, "__dict__"))?
-                .cast_into::<PyDict>()?;
-            if !edits.is_empty() {
-                environ::apply_edits(&mut kit.builder.keys, environ, &edits)?;
-                if let Some(must_close) = edits.get_item("must_close")?
-                    && must_close.is_truthy()?
-                {
-                    transaction.channel.close_after();
-                }
+        if self.hears.pre
+            && let Some(edits) = Request::edits(&guests.req)?
+        {
+            environ::apply_edits(&mut kit.builder.keys, environ, &edits)?;
+            if let Some(must_close) = edits.get_item("must_close")?
+                && must_close.is_truthy()?
+            {
+                transaction.channel.close_after();
             }
         }
         guests.environ = Some(environ.clone().into_any());

@@ -7,6 +7,7 @@ use pyo3::types::PyDict;
 use tricorn_server::exchange;
 use tricorn_server::hooks::{Bus, Event, Occasion, Slot, Verdict, complain};
 
+use super::request::Request;
 use super::response::Response;
 use super::starter::Starter;
 use crate::failure::summary;
@@ -15,7 +16,7 @@ use crate::handler::{ScriptHandler, verdict};
 /// The objects that a request's handlers get.
 pub(super) struct Guests<'py> {
     pub(super) worker: Bound<'py, PyAny>,
-    pub(super) req: Bound<'py, PyAny>,
+    pub(super) req: Bound<'py, Request>,
     /// `None` before there is one.
     pub(super) environ: Option<Bound<'py, PyAny>>,
     pub(super) resp: Option<Bound<'py, Response>>,
@@ -89,7 +90,7 @@ pub(super) struct Announce {
     pub(super) bus: Arc<Bus>,
     pub(super) request: Arc<exchange::Request>,
     pub(super) worker: Py<PyAny>,
-    pub(super) req: Py<PyAny>,
+    pub(super) req: Py<Request>,
     pub(super) resp: Py<Response>,
 }
 

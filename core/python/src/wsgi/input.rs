@@ -149,10 +149,24 @@ impl BodyInput {
     /// Reads up to `size` bytes, or everything.
     #[pyo3(signature = (size = None, /))]
     fn read<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
-        if self.channel.is_none() {
+        let Some(channel) = &self.channel else {
             return Ok(PyBytes::new(py, b""));
+        };
+        let size = size_of(size);
+        if !self.lock().rest().is_empty() {
+            return Ok(PyBytes::new(py, &self.take(py, size)?));
         }
-        Ok(PyBytes::new(py, &self.take(py, size_of(size))?))
+        // The common case is a body that has been read in advance, and is copied only once.
+        let (wanted, mut ahead) = (size.unwrap_or(usize::MAX), PyBytes::new(py, b""));
+        let is_all = channel
+            .read_ahead(wanted, &mut |content| ahead = PyBytes::new(py, content))
+            .map_err(raise)?;
+        let missing = wanted - ahead.as_bytes().len();
+        if is_all || missing == 0 {
+            return Ok(ahead);
+        }
+        let rest = self.take(py, size.map(|_| missing))?;
+        Ok(PyBytes::new(py, &[ahead.as_bytes(), &rest].concat()))
     }
 
     /// Reads a line, with its newline, but no more than `size` bytes of it.

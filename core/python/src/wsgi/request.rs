@@ -2,6 +2,7 @@
 //! first asked for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
@@ -20,6 +21,8 @@ pub(crate) struct Request {
     request: Arc<exchange::Request>,
     channel: Handle,
     cfg: Py<PyAny>,
+    /// Something of the attributes that the application is to see has been set.
+    edited: AtomicBool,
 }
 
 impl Request {
@@ -28,7 +31,33 @@ impl Request {
             request,
             channel,
             cfg,
+            edited: AtomicBool::new(false),
         }
+    }
+
+    /// What handlers have set, if they have set anything.
+    pub(super) fn edits<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        if slf.get().edited.load(Ordering::Relaxed) {
+            attributes(slf.as_any()).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// An attribute that can be set: as it was set, or as the client sent it.
+    fn get<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(edits) = Self::edits(slf)?
+            && let Some(value) = edits.get_item(name)?
+        {
+            return Ok(value);
+        }
+        let found = slf.get().look_up(slf.py(), name)?;
+        found.ok_or_else(|| missing(name))
+    }
+
+    fn set(slf: &Bound<'_, Self>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().edited.store(true, Ordering::Relaxed);
+        attributes(slf.as_any())?.set_item(name, value)
     }
 
     fn look_up<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -46,7 +75,7 @@ impl Request {
                     (version.major, version.minor).into_pyobject(py)?.into_any(),
                 ))
             }
-            "headers" => self.headers(py).map(|list| Some(list.into_any())),
+            "headers" => self.header_list(py).map(|list| Some(list.into_any())),
             "trailers" => self.trailers(py).map(|list| Some(list.into_any())),
             "scheme" => text(if self.request.is_https() {
                 b"https"
@@ -73,7 +102,7 @@ impl Request {
     }
 
     /// Pairs of names in capitals and values, as gunicorn has them.
-    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    fn header_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let list = PyList::empty(py);
         for (_, name, value) in self.request.head.fields() {
             list.append((latin1(py, &name.to_ascii_uppercase()), latin1(py, value)))?;
@@ -115,6 +144,16 @@ impl Request {
     }
 }
 
+/// The attributes that an object holds itself.
+pub(super) fn attributes<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let dict = object.getattr(intern!(object.py(), "__dict__"))?;
+    Ok(dict.cast_into::<PyDict>()?)
+}
+
+fn missing(name: &str) -> PyErr {
+    PyAttributeError::new_err(format!("a request has no attribute {name:?}"))
+}
+
 fn address<'py>(
     py: Python<'py>,
     address: Option<std::net::SocketAddr>,
@@ -132,11 +171,82 @@ impl Request {
     /// Called for attributes that are not set: looks them up, and keeps them.
     fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let found = slf.get().look_up(slf.py(), name)?;
-        let found = found.ok_or_else(|| {
-            PyAttributeError::new_err(format!("a request has no attribute {name:?}"))
-        })?;
-        slf.as_any().setattr(name, &found)?;
+        let found = found.ok_or_else(|| missing(name))?;
+        attributes(slf.as_any())?.set_item(name, &found)?;
         Ok(found)
+    }
+
+    #[getter]
+    fn method<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::get(slf, "method")
+    }
+
+    #[setter]
+    fn set_method(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set(slf, "method", value)
+    }
+
+    #[getter]
+    fn uri<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::get(slf, "uri")
+    }
+
+    #[setter]
+    fn set_uri(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set(slf, "uri", value)
+    }
+
+    #[getter]
+    fn path<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::get(slf, "path")
+    }
+
+    #[setter]
+    fn set_path(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set(slf, "path", value)
+    }
+
+    #[getter]
+    fn query<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::get(slf, "query")
+    }
+
+    #[setter]
+    fn set_query(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set(slf, "query", value)
+    }
+
+    #[getter]
+    fn scheme<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::get(slf, "scheme")
+    }
+
+    #[setter]
+    fn set_scheme(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set(slf, "scheme", value)
+    }
+
+    #[getter]
+    fn must_close<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::get(slf, "must_close")
+    }
+
+    #[setter]
+    fn set_must_close(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set(slf, "must_close", value)
+    }
+
+    /// A list that may be changed, and so it is kept.
+    #[getter]
+    fn headers<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let headers = Self::get(slf, "headers")?;
+        Self::set(slf, "headers", &headers)?;
+        Ok(headers)
+    }
+
+    #[setter]
+    fn set_headers(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set(slf, "headers", value)
     }
 
     /// Whether the connection ends with this request.

@@ -1,12 +1,15 @@
 //! The `resp` that handlers get: the answer as far as it has come.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::PyList;
 use tricorn_http::response::ResponseHead;
 use tricorn_server::gateway::Handle;
 
+use super::request::attributes;
 use super::starter::{Starter, fill};
 use super::text::latin1;
 
@@ -16,6 +19,8 @@ pub(crate) struct Response {
     starter: Py<Starter>,
     channel: Handle,
     request: Py<PyAny>,
+    /// The status or the headers have been set.
+    edited: AtomicBool,
 }
 
 impl Response {
@@ -24,6 +29,7 @@ impl Response {
             starter,
             channel,
             request,
+            edited: AtomicBool::new(false),
         }
     }
 
@@ -50,6 +56,7 @@ impl Response {
                 Some(length) => Some(length.into_pyobject(py)?.into_any()),
                 None => Some(py.None().into_bound(py)),
             },
+            "headers" => Some(self.header_list(py)?.into_any()),
             "sent" => Some(facts.sent.into_pyobject(py)?.into_any()),
             "headers_sent" => return truth(facts.started),
             "chunked" => return truth(facts.chunked),
@@ -62,7 +69,7 @@ impl Response {
         })
     }
 
-    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    fn header_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let pairs = self.with_head(|head| -> Vec<_> {
             let mut pairs: Vec<_> = head
                 .fields()
@@ -77,13 +84,29 @@ impl Response {
         PyList::new(py, pairs.unwrap_or_default())
     }
 
+    /// An attribute that can be set: as it was set, or as it is.
+    fn get<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        if slf.get().edited.load(Ordering::Relaxed)
+            && let Some(value) = attributes(slf.as_any())?.get_item(name)?
+        {
+            return Ok(value);
+        }
+        let found = slf.get().look_up(slf.py(), name)?;
+        found.ok_or_else(|| missing(name))
+    }
+
+    fn set(slf: &Bound<'_, Self>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().edited.store(true, Ordering::Relaxed);
+        attributes(slf.as_any())?.set_item(name, value)
+    }
+
     /// Takes over what handlers have set: another status, other headers.
     pub(super) fn apply_edits(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let dict = slf
-            .as_any()
-            .getattr(intern!(py, "__dict__"))?
-            .cast_into::<PyDict>()?;
+        if !slf.get().edited.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let dict = attributes(slf.as_any())?;
         let (status, headers) = (dict.get_item("status")?, dict.get_item("headers")?);
         if status.is_none() && headers.is_none() {
             return Ok(());
@@ -92,7 +115,7 @@ impl Response {
         let status = status.map_or_else(|| slf.as_any().getattr(intern!(py, "status")), Ok)?;
         let headers = match headers {
             Some(headers) => headers,
-            None => this.headers(py)?.into_any(),
+            None => this.header_list(py)?.into_any(),
         };
         let mut head = ResponseHead::default();
         fill(&mut head, &status, &headers)?;
@@ -113,18 +136,46 @@ impl Response {
         self.channel.facts().chunked
     }
 
-    /// Called for attributes that are not set. Headers are a list that may be changed, and so they
-    /// are kept; everything else is asked for anew.
+    /// Called for attributes that are not set: they are asked for anew each time.
     fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        let (py, this) = (slf.py(), slf.get());
-        if name == "headers" {
-            let headers = this.headers(py)?.into_any();
-            slf.as_any().setattr(name, &headers)?;
-            return Ok(headers);
-        }
-        let found = this.look_up(py, name)?;
-        found.ok_or_else(|| {
-            PyAttributeError::new_err(format!("a response has no attribute {name:?}"))
-        })
+        let found = slf.get().look_up(slf.py(), name)?;
+        found.ok_or_else(|| missing(name))
     }
+
+    #[getter]
+    fn status<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::get(slf, "status")
+    }
+
+    #[setter]
+    fn set_status(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set(slf, "status", value)
+    }
+
+    #[getter]
+    fn status_code<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::get(slf, "status_code")
+    }
+
+    #[setter]
+    fn set_status_code(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set(slf, "status_code", value)
+    }
+
+    /// A list that may be changed, and so it is kept.
+    #[getter]
+    fn headers<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let headers = Self::get(slf, "headers")?;
+        Self::set(slf, "headers", &headers)?;
+        Ok(headers)
+    }
+
+    #[setter]
+    fn set_headers(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set(slf, "headers", value)
+    }
+}
+
+fn missing(name: &str) -> PyErr {
+    PyAttributeError::new_err(format!("a response has no attribute {name:?}"))
 }

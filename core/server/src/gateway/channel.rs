@@ -40,6 +40,18 @@ pub trait Channel: Send + Sync {
     /// A body that breaks the protocol or is cut short; a request that is over.
     fn read(&self, number: u64, most: usize, sink: &mut Vec<u8>) -> Result<Read, ChannelError>;
 
+    /// Shows content that is in memory already, at most `most` bytes of it, and counts it as read.
+    /// Whether that is all there is of the body.
+    ///
+    /// # Errors
+    /// As [`Channel::read`].
+    fn read_ahead(
+        &self,
+        number: u64,
+        most: usize,
+        with: &mut dyn FnMut(&[u8]),
+    ) -> Result<bool, ChannelError>;
+
     /// Gives the body up, whose next bytes did not come in time; what every further read fails with.
     fn give_up_body(&self, number: u64) -> ChannelError;
 
@@ -159,6 +171,14 @@ impl Handle {
 
     pub fn read(&self, most: usize, sink: &mut Vec<u8>) -> Result<Read, ChannelError> {
         self.channel.read(self.number, most, sink)
+    }
+
+    pub fn read_ahead(
+        &self,
+        most: usize,
+        with: &mut dyn FnMut(&[u8]),
+    ) -> Result<bool, ChannelError> {
+        self.channel.read_ahead(self.number, most, with)
     }
 
     #[must_use]

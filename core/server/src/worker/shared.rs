@@ -197,7 +197,10 @@ impl Shared {
         let mut core = self.core();
         if core.listeners.any_ready() {
             core.listeners.set_shared(!alone);
-            core.accept(if alone { ACCEPTED_ALONE } else { 1 });
+            let accepted = core.accept(if alone { ACCEPTED_ALONE } else { 1 });
+            if accepted > 0 && !alone && !core.has_ready() {
+                core.leave_others_to_siblings();
+            }
         }
         core.has_ready()
     }

@@ -88,6 +88,23 @@ impl Channel for ConnCell {
         }
     }
 
+    fn read_ahead(
+        &self,
+        number: u64,
+        most: usize,
+        with: &mut dyn FnMut(&[u8]),
+    ) -> Result<bool, ChannelError> {
+        let mut conn = self.running(number)?;
+        if let Some(error) = conn.body.error {
+            return Err(error.into());
+        }
+        let ahead = &conn.body.buffer[conn.body.at..];
+        let given = ahead.len().min(most);
+        with(&ahead[..given]);
+        conn.body.at += given;
+        Ok(conn.body_is_read() && conn.body.at == conn.body.buffer.len())
+    }
+
     fn give_up_body(&self, number: u64) -> ChannelError {
         match self.running(number) {
             Ok(mut conn) => conn.note_body_error(PeerError::BodyTimeout).into(),

@@ -17,10 +17,14 @@ use crate::gateway::{Handle, Transaction};
 use crate::sock::{Accepted, Listener};
 
 /// Bytes that are read from a socket at once.
-const SCRATCH: usize = 64 * 1024;
+const SCRATCH: usize = 128 * 1024;
 
 /// How long a worker that has run out of descriptors waits before it accepts again.
 const ACCEPT_PAUSE: u64 = 500_000_000;
+
+/// How long a worker that has accepted a connection leaves further ones to its siblings while it
+/// waits for the request: that is usually right behind, and may run for long.
+const COURTESY: u64 = 1_000_000;
 
 /// The client sends no more, or the connection is broken.
 const HANG_UP: EpollFlags = EpollFlags::EPOLLRDHUP
@@ -57,6 +61,8 @@ pub(in super::super) struct Core {
     pub(super) now: u64,
     /// Bytes reserved for bodies that are read in advance.
     pub(super) bodies: usize,
+    /// Buffers of bodies that are done with, for the next.
+    pub(super) spare: Vec<Vec<u8>>,
     /// Some of that has been let go of: bodies that wait may go on.
     pub(super) memory_freed: bool,
     pub(super) paused: VecDeque<Arc<ConnCell>>,
@@ -65,6 +71,8 @@ pub(in super::super) struct Core {
     pub(super) line: String,
     /// Until then nothing is accepted, for want of descriptors.
     pause_until: u64,
+    /// Connections are left to the siblings until then; 0 if they are not.
+    courtesy_until: u64,
 }
 
 impl Core {
@@ -83,10 +91,12 @@ impl Core {
             now: clock::now(),
             bodies: 0,
             memory_freed: false,
+            spare: Vec::new(),
             paused: VecDeque::new(),
             refusals: Vec::new(),
             line: String::new(),
             pause_until: 0,
+            courtesy_until: 0,
         }
     }
 
@@ -136,11 +146,11 @@ impl Core {
         if !self.again.is_empty() {
             return Some(0);
         }
-        let pause = Some(self.pause_until).filter(|&until| until > 0);
+        let pauses = [self.pause_until, self.courtesy_until];
         self.timers
             .next()
             .into_iter()
-            .chain(pause)
+            .chain(pauses.into_iter().filter(|&until| until > 0))
             .min()
             .map(|at| at.saturating_sub(clock::now()))
     }
@@ -220,12 +230,22 @@ impl Core {
         accepted
     }
 
+    /// A connection was accepted, and its request is still on its way.
+    pub(in super::super) fn leave_others_to_siblings(&mut self) {
+        self.courtesy_until = self.now + COURTESY;
+        self.listeners.disable();
+    }
+
     /// Waits for connections while there is room for them, and `wanted` says so.
     pub(in super::super) fn balance_listeners(&mut self, wanted: bool) {
         if self.pause_until <= self.now {
             self.pause_until = 0;
         }
-        if wanted && self.has_room() && self.pause_until == 0 {
+        if self.courtesy_until <= self.now {
+            self.courtesy_until = 0;
+        }
+        let pauses = self.pause_until > 0 || self.courtesy_until > 0;
+        if wanted && self.has_room() && !pauses {
             self.listeners.enable();
         } else {
             self.listeners.disable();
@@ -377,6 +397,7 @@ impl Core {
 
     pub(super) fn queue(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
         conn.phase = Phase::Queued;
+        self.courtesy_until = 0;
         self.ready.push_back(Arc::clone(cell));
     }
 

@@ -13,6 +13,13 @@ use crate::clock;
 use crate::exchange::Request;
 use crate::sock::Transfer;
 
+/// A connection keeps a buffer of this size from one body to the next.
+const KEPT_WITH_CONNECTION: usize = 4096;
+
+/// Larger ones are shared by all connections: so many, up to this size.
+const MOST_SPARE: usize = 4;
+const LARGEST_SPARE: usize = 1024 * 1024;
+
 /// What bytes at the beginning of the input came to.
 enum Taken {
     /// More are needed.
@@ -55,7 +62,13 @@ impl Core {
     fn take_received(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn, bytes: &[u8]) -> bool {
         if conn.input.is_empty() {
             let (used, moved) = self.take_input(cell, conn, bytes);
-            conn.input.extend_from_slice(&bytes[used..]);
+            let mut rest = &bytes[used..];
+            if conn.phase == Phase::Body {
+                let (content, after) = rest.split_at(conn.count_content(rest.len()));
+                conn.body.buffer.extend_from_slice(content);
+                rest = after;
+            }
+            conn.input.extend_from_slice(rest);
             moved
         } else {
             conn.input.extend_from_slice(bytes);
@@ -178,6 +191,11 @@ impl Core {
         conn.limit_to(self.now, self.env.limits.body);
         self.bodies += length;
         conn.body.reserved = length;
+        if conn.body.buffer.capacity() < length
+            && let Some(spare) = self.spare.pop()
+        {
+            conn.body.buffer = spare;
+        }
         conn.body.buffer.reserve_exact(length);
         conn.phase = Phase::Body;
     }
@@ -187,9 +205,15 @@ impl Core {
         let reserved = std::mem::take(&mut conn.body.reserved);
         self.bodies -= reserved;
         self.memory_freed |= reserved > 0;
-        conn.body.buffer.clear();
-        conn.body.buffer.shrink_to(4096);
         conn.body.at = 0;
+        conn.body.buffer.clear();
+        let capacity = conn.body.buffer.capacity();
+        if capacity > KEPT_WITH_CONNECTION {
+            let buffer = std::mem::take(&mut conn.body.buffer);
+            if self.spare.len() < MOST_SPARE && capacity <= LARGEST_SPARE {
+                self.spare.push(buffer);
+            }
+        }
     }
 
     /// Lets bodies that waited for memory go on. Called while no connection is locked.
