@@ -1,5 +1,8 @@
 """The applications that every server is asked to serve, one for each load."""
 
+import time
+
+PAUSE = 0.5
 HELLO = b"Hello, world!"
 TEN = b"x" * 10_000
 PIECE = b"x" * 65_536
@@ -41,4 +44,14 @@ def upload(environ, start_response):
 def stream(environ, start_response):
     """Give 1 MiB in 16 pieces, without saying how much it will be."""
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
-    return (PIECE for _ in range(16))
+    pause = PAUSE if environ.get("QUERY_STRING") == "pause" else 0
+    return pieces(pause)
+
+
+def pieces(pause):
+    """Give the pieces; with a pause after the first, it shows who sends it before the second."""
+    yield PIECE
+    if pause:
+        time.sleep(pause)
+    for _ in range(15):
+        yield PIECE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 from dataclasses import dataclass, field
 
 from benches import apps
@@ -23,8 +24,21 @@ class Load:
     answer: bytes = b""
     headers: int = 0
     request_headers: dict[str, str] = field(default_factory=dict)
+    #: The first piece must be on its way before the last is made.
+    streams: bool = False
     #: Variants of our own server that only this load measures.
     variants: bool = False
+
+    def collects(self, port: int) -> bool:
+        """Whether the server keeps a streamed answer back until it is whole."""
+        began = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request("GET", "/?pause")
+            connection.getresponse().read(1)
+        finally:
+            connection.close()
+        return time.monotonic() - began > apps.PAUSE / 2
 
     def check(self, port: int) -> str | None:
         """Ask twice; return what is wrong with the answers, if anything is."""
@@ -73,5 +87,6 @@ LOADS = [
         "stream",
         connections=16,
         answer=apps.PIECE * 16,
+        streams=True,
     ),
 ]

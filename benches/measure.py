@@ -35,6 +35,8 @@ class Result:
     busy: float
     #: Mebibytes resident after the load.
     memory: float
+    #: It kept a streamed answer back until that was whole.
+    collects: bool = False
 
 
 class Failed(Exception):
@@ -119,6 +121,7 @@ def measure(server: Server, load: Load, seconds: int) -> Result:
     with running(server, load) as (pid, port):
         if wrong := load.check(port):
             raise Failed(wrong)
+        collects = load.streams and load.collects(port)
         _wrk(load, port, 1)
         pids = family(pid)
         before, began = _cpu(pids), time.monotonic()
@@ -130,10 +133,10 @@ def measure(server: Server, load: Load, seconds: int) -> Result:
     if not answers or (refused and int(refused[1]) * 100 > answers):
         raise Failed(refused[0] if refused else "it answers nothing under load")
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
-    return Result(rate, spent / answers * 1e6, spent / took, memory)
+    return Result(rate, spent / answers * 1e6, spent / took, memory, collects)
 
 
 def middle(results: list[Result]) -> Result:
     """Return the median of each figure."""
     figures = zip(*((r.rate, r.cpu, r.busy, r.memory) for r in results), strict=True)
-    return Result(*map(statistics.median, figures))
+    return Result(*map(statistics.median, figures), any(result.collects for result in results))

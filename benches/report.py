@@ -22,7 +22,7 @@ def table(load: Load, results: Results, failed: dict[str, str]) -> str:
         rate, cpu = ratios(results["tricorn"], results[name])
         lines.append(
             f"  {name:18} {m.rate:10.0f} {m.cpu:8.2f} {m.busy:6.2f} {m.memory:7.1f}"
-            f" {rate:7.2f} {cpu:7.2f}"
+            f" {rate:7.2f} {cpu:7.2f}{'  collects the answer first' if m.collects else ''}"
         )
     lines += [f"  {name:18} fails: {reason}" for name, reason in sorted(failed.items())]
     return "\n".join(lines)
@@ -41,7 +41,11 @@ def targets(load: Load, results: Results) -> Iterator[str]:
     ours = results.get("tricorn")
     if not ours:
         return
-    peers = {name: given for name, given in results.items() if not name.startswith("tricorn")}
+    peers = {
+        name: given
+        for name, given in results.items()
+        if not name.startswith("tricorn") and not middle(given).collects
+    }
     if load.variants:
         rivals = {name: peers[name] for name in ("fastwsgi", "bjoern") if name in peers}
         yield from _against("the better of fastwsgi and bjoern", ours, rivals, 1.15)
