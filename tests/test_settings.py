@@ -223,11 +223,11 @@ def test_max_requests_jitter_differs_between_workers(server):
 
 def test_user_and_group_are_what_the_workers_run_as(server):
     # Only root may become somebody else.
-    root = os.geteuid() == 0
-    user, group = ("nobody", "nogroup") if root else (str(os.getuid()), str(os.getgid()))
-    server.start(PLAIN, "--preload", "-u", user, "-g", group)
+    wanted = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    ids = (wanted.pw_uid, wanted.pw_gid)
+    group = grp.getgrgid(wanted.pw_gid).gr_name
+    server.start(PLAIN, "--preload", "-u", wanted.pw_name, "-g", group)
     assert server.get("/hello").status == 200
-    ids = (pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid) if root else (user, group)
     (worker,) = server.workers()
     with open(f"/proc/{worker}/status") as status:
         found = dict(re.findall(r"^(Uid|Gid):\t(\d+)", status.read(), re.MULTILINE))

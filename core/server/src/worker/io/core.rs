@@ -284,8 +284,8 @@ impl Core {
         std::mem::take(&mut self.refusals)
     }
 
-    /// Leaves the listeners to others for good, but takes what stands in their queues already: woken by it,
-    /// this worker is the only one that knows, and the last to leave would have it reset.
+    /// Leaves the listeners to others for good, but takes what stands in their queues already: woken
+    /// by it, this worker is the only one that knows, and the last to leave would have it reset.
     pub(in super::super) fn accept_last(&mut self) {
         self.listeners.disable();
         self.listeners.note_all();
