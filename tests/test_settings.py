@@ -237,7 +237,7 @@ def test_user_and_group_are_what_the_workers_run_as(server):
 def test_spew_prints_the_lines_that_run(server):
     server.start(PLAIN, "--spew")
     server.get("/hello")
-    server.wait_for_log('tests.apps.plain:28: return text(start_response, "hello")')
+    server.wait_for_log('return text(start_response, "hello")')
 
 
 def test_an_unknown_user_is_refused(tmp_path):
