@@ -12,7 +12,6 @@ from contextlib import ExitStack
 import pytest
 
 from tests.harness import Client, eventually
-from tests.harness.client import Closed
 from tests.harness.waiting import pause
 
 PLAIN = "tests.apps.plain:application"
@@ -388,24 +387,3 @@ def test_a_final_status_below_200_ends_the_connection(server):
         client.request("/")
         assert client.head().status == 103
         assert client.is_closed()
-
-
-def test_connections_are_refused_while_the_last_request_runs(server):
-    server.start(PLAIN, "--threads", "2")
-    with server.connect() as client:
-        client.request("/sleep/1.5")
-        server.wait_until_asleep()
-        server.send_signal(signal.SIGTERM)
-        eventually(lambda: refused(server.address), "refused")
-        assert client.reply().status == 200
-
-
-def refused(address):
-    try:
-        with Client(address, timeout=0.5) as client:
-            client.get("/hello")
-    except (ConnectionRefusedError, ConnectionResetError):
-        return True
-    except (TimeoutError, Closed):
-        return False
-    return False

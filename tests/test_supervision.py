@@ -68,8 +68,9 @@ def test_term_lets_running_requests_finish(server, arguments):
     assert server.wait() == 0
 
 
-def test_term_refuses_new_connections_while_it_drains(server):
-    server.start(PLAIN)
+@pytest.mark.parametrize("arguments", [[], ["--threads", "3"]])
+def test_term_refuses_new_connections_while_it_drains(server, arguments):
+    server.start(PLAIN, *arguments)
     with server.connect() as client:
         client.request("/sleep/1")
         server.wait_until_asleep()
