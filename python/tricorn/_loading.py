@@ -17,6 +17,9 @@ from typing import Any
 #: The group of entry points by which packages offer handlers.
 ENTRY_POINTS = "tricorn.hooks"
 
+#: The group of entry points by which packages offer compiled plugins.
+PLUGIN_ENTRY_POINTS = "tricorn.plugins"
+
 
 class Mistake(Exception):
     """Something of the operator's is not as it should be: what, and how to mend it."""
@@ -126,6 +129,27 @@ def load_entry_points() -> list[tuple[str, int]]:
             raise Mistake(what, "update or remove the package") from error
         found.append((package, len(hooks.registrations)))
     return found
+
+
+def find_plugin(name: str) -> str:
+    """Return the file of the compiled plugin that a package offers under this name.
+
+    The entry point names a path, or a function that returns one.
+    """
+    found = list(importlib.metadata.entry_points(group=PLUGIN_ENTRY_POINTS, name=name))
+    if not found:
+        offered = sorted(
+            {entry.name for entry in importlib.metadata.entry_points(group=PLUGIN_ENTRY_POINTS)}
+        )
+        what = f"no package offers a plugin '{name}'"
+        raise Mistake(what, f"install one, or name one of: {', '.join(offered) or 'there is none'}")
+    try:
+        value = found[0].load()
+        return os.fspath(value() if callable(value) else value)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        what = f"the plugin '{name}' ({found[0].value}) cannot be found: {reason}"
+        raise Mistake(what, "update or remove the package") from error
 
 
 def load_application(uri: str | None) -> Callable[..., Any]:

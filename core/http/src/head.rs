@@ -1,5 +1,6 @@
 //! The head of a request: parsed once, kept in one reusable block of memory.
 
+use crate::edit::{self, InvalidEdit};
 use crate::error::PeerError;
 use crate::fields::{self, Field};
 use crate::framing::{Framing, Meaning};
@@ -217,6 +218,47 @@ impl Head {
     }
 }
 
+/// Edits by handlers, before the application sees the head.
+impl Head {
+    /// Sets a field in place of all of this name.
+    ///
+    /// # Errors
+    /// A field that cannot be set.
+    pub fn set_field(&mut self, name: &[u8], value: &[u8]) -> Result<(), InvalidEdit> {
+        let value = edit::check(name, value)?;
+        self.drop_fields(name);
+        edit::append(&mut self.bytes, &mut self.fields, name, value);
+        Ok(())
+    }
+
+    /// Adds a field behind the others.
+    ///
+    /// # Errors
+    /// A field that cannot be set.
+    pub fn add_field(&mut self, name: &[u8], value: &[u8]) -> Result<(), InvalidEdit> {
+        let value = edit::check(name, value)?;
+        edit::append(&mut self.bytes, &mut self.fields, name, value);
+        Ok(())
+    }
+
+    /// Removes all fields of this name; whether there were any.
+    ///
+    /// # Errors
+    /// A name that cannot be removed.
+    pub fn remove_field(&mut self, name: &[u8]) -> Result<bool, InvalidEdit> {
+        edit::check_name(name)?;
+        Ok(self.drop_fields(name))
+    }
+
+    fn drop_fields(&mut self, name: &[u8]) -> bool {
+        let before = self.fields.len();
+        let bytes = &self.bytes;
+        self.fields
+            .retain(|field| !field.name.of_bytes(bytes).eq_ignore_ascii_case(name));
+        self.fields.len() < before
+    }
+}
+
 /// Decodes `%XX`; what is not followed by two hexadecimal digits stays as it is.
 pub fn percent_decode(encoded: &[u8], decoded: &mut Vec<u8>) {
     decoded.clear();
@@ -256,6 +298,35 @@ mod tests {
         let mut path = Vec::new();
         percent_decode(head.path(), &mut path);
         assert_eq!(path, b"/a b");
+    }
+
+    #[test]
+    fn fields_are_set_added_and_removed_in_any_case() {
+        let mut head = read(
+            "GET / HTTP/1.0\r\nA: 1\r\nB: 2\r\na: 3\r\n\r\n",
+            &Rules::default(),
+        )
+        .unwrap();
+        head.set_field(b"A", b"4").unwrap();
+        head.add_field(b"Content-Type", b"text/plain").unwrap();
+        let shown: Vec<_> = head
+            .fields()
+            .map(|(_, name, value)| (name, value))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (&b"B"[..], &b"2"[..]),
+                (b"A", b"4"),
+                (b"Content-Type", b"text/plain")
+            ]
+        );
+        assert_eq!(head.known(Known::ContentType), Some(&b"text/plain"[..]));
+        assert_eq!(head.remove_field(b"b"), Ok(true));
+        assert_eq!(head.remove_field(b"b"), Ok(false));
+        assert!(head.set_field(b"Content-Length", b"1").is_err());
+        assert!(head.add_field(b"X", b"a\r\nY: b").is_err());
+        assert_eq!(head.fields().len(), 2);
     }
 
     #[test]

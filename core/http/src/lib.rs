@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod body;
+pub mod edit;
 mod error;
 mod fields;
 mod framing;

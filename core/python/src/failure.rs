@@ -38,6 +38,7 @@ pub(crate) fn handler_error(py: Python<'_>, error: &PyErr) -> HandlerError {
     HandlerError {
         summary: summary(py, error),
         trace: Some(trace(py, error)),
+        is_known: false,
     }
 }
 

@@ -62,7 +62,8 @@ fn worker<'py>(
     occasion: &Occasion<'_>,
 ) -> Option<Bound<'py, PyAny>> {
     match occasion {
-        Occasion::Worker(age) => scene.worker_of(py, *age),
+        Occasion::Worker(member) => scene.worker_of(py, member.age),
+        Occasion::Gone(obituary) => scene.worker_of(py, obituary.age),
         _ => scene.worker(py),
     }
 }

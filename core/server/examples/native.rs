@@ -26,6 +26,7 @@ use tricorn_server::gateway::{
     Wait,
 };
 use tricorn_server::hooks::{Bus, builtins};
+use tricorn_server::plugin;
 use tricorn_server::run;
 
 fn main() {
@@ -45,12 +46,15 @@ fn configure(arguments: &[String]) -> Result<Generation, Failure> {
     let line = cli::parse(arguments, Origin::CommandLine)
         .map_err(|answer| Failure::operator(answer.text))?;
     let settings = Settings::resolve(&[line.layer], |name| std::env::var(name).ok())?;
-    let config = Config::from_settings(settings)?;
+    let config = Arc::new(Config::from_settings(settings)?);
+    let plugins = plugin::load(&config, &|_| Err("there are no packages here".to_owned()))?;
+    let handlers = builtins(&config).into_iter().chain(plugins.handlers());
     let bus =
-        Bus::compile(builtins(&config)).map_err(|cycle| Failure::operator(cycle.to_string()))?;
+        Bus::compile(handlers.collect()).map_err(|cycle| Failure::operator(cycle.to_string()))?;
     Ok(Generation {
-        config: Arc::new(config),
+        config,
         bus: Arc::new(bus),
+        plugins: Arc::new(plugins),
     })
 }
 

@@ -8,6 +8,7 @@
 //! | 0 | [`error`], [`clock`] | whose fault a failure is, and what follows; the time |
 //! | 1 | [`config`], [`log`], [`exchange`] | settings; lines and files; one request and its answer |
 //! | 2 | [`access`], [`hooks`], [`sock`], [`lifeline`], [`gateway`] | access lines; the bus; sockets; all that crosses the fork; the port |
+//! | 3 | [`plugin`] | compiled plugins: loading them, calling them, containing them |
 //! | 4 | [`arbiter`], [`worker`] | supervision; serving |
 //! | 6 | [`run`] | the composition |
 
@@ -21,6 +22,7 @@ pub mod gateway;
 pub mod hooks;
 pub mod lifeline;
 pub mod log;
+pub mod plugin;
 pub mod run;
 pub mod sock;
 pub mod worker;

@@ -62,6 +62,7 @@ fn job(birth: Birth) -> Job {
         age,
         config: generation.config,
         bus: generation.bus,
+        plugins: generation.plugins,
         listeners,
         side,
         max_requests,

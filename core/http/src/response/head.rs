@@ -1,5 +1,6 @@
 //! The head of an answer as the application gives it: checked once, kept as the lines to be sent.
 
+use crate::edit::{self, InvalidEdit};
 use crate::framing::parse_length;
 use crate::span::Span;
 use crate::status::Status;
@@ -153,6 +154,68 @@ impl ResponseHead {
         }
     }
 
+    /// Changes the status to one with the same rules for content. Whether it could be.
+    pub fn change_status(&mut self, status: Status) -> bool {
+        let is_alike = status.forbids_body() == self.status.forbids_body()
+            && status.is_informational() == self.status.is_informational();
+        if is_alike && self.has_begun() {
+            self.status = status;
+            self.status_line.clear();
+            self.status_line
+                .extend_from_slice(format!("{} {}", status.code(), status.reason()).as_bytes());
+        }
+        is_alike && self.has_begun()
+    }
+
+    /// Sets a field in place of all of this name.
+    ///
+    /// # Errors
+    /// A field that cannot be set.
+    pub fn set_field(&mut self, name: &[u8], value: &[u8]) -> Result<(), InvalidEdit> {
+        let value = check(name, value)?;
+        self.drop_fields(name);
+        self.append(name, value);
+        Ok(())
+    }
+
+    /// Adds a field behind the others.
+    ///
+    /// # Errors
+    /// A field that cannot be set.
+    pub fn add_field(&mut self, name: &[u8], value: &[u8]) -> Result<(), InvalidEdit> {
+        let value = check(name, value)?;
+        self.append(name, value);
+        Ok(())
+    }
+
+    /// Removes all fields of this name; whether there were any.
+    ///
+    /// # Errors
+    /// A name that cannot be removed.
+    pub fn remove_field(&mut self, name: &[u8]) -> Result<bool, InvalidEdit> {
+        edit::check_name(name)?;
+        Ok(self.drop_fields(name))
+    }
+
+    fn drop_fields(&mut self, name: &[u8]) -> bool {
+        let is_there = self
+            .fields()
+            .any(|(other, _)| other.eq_ignore_ascii_case(name));
+        if is_there {
+            let (lines, fields) = (
+                std::mem::take(&mut self.lines),
+                std::mem::take(&mut self.fields),
+            );
+            for (other, value) in fields {
+                let other = other.of_bytes(&lines);
+                if !other.eq_ignore_ascii_case(name) {
+                    self.append(other, value.of_bytes(&lines));
+                }
+            }
+        }
+        is_there
+    }
+
     /// The status.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -194,6 +257,14 @@ impl ResponseHead {
     #[must_use]
     pub fn upgrades(&self) -> bool {
         self.upgrade
+    }
+}
+
+/// As for a request; and the server's own fields are not given twice.
+fn check<'v>(name: &[u8], value: &'v [u8]) -> Result<&'v [u8], InvalidEdit> {
+    match Role::of(name) {
+        Role::Plain => edit::check(name, value),
+        _ => Err(InvalidEdit::Framing),
     }
 }
 
@@ -298,6 +369,29 @@ mod tests {
             );
         }
         assert_eq!(head.lines(), b"");
+    }
+
+    #[test]
+    fn a_head_is_edited_but_not_in_what_frames_it() {
+        let mut head = begun("200 OK");
+        for (name, value) in [("A", "1"), ("B", "2"), ("a", "3")] {
+            head.push(name.as_bytes(), value.as_bytes()).unwrap();
+        }
+        head.set_field(b"A", b"4").unwrap();
+        head.add_field(b"C", b"5").unwrap();
+        assert_eq!(head.remove_field(b"b"), Ok(true));
+        assert_eq!(head.lines(), b"A: 4\r\nC: 5\r\n");
+        assert_eq!(head.fields().len(), 2);
+        for name in ["Content-Length", "Date", "Server", "Connection"] {
+            assert!(head.set_field(name.as_bytes(), b"1").is_err(), "{name}");
+        }
+        assert!(head.add_field(b"D", b"x\r\nE: y").is_err());
+        assert!(head.change_status(Status::new(404).unwrap()));
+        assert_eq!(head.status_line(), b"404 Not Found");
+        assert!(
+            !head.change_status(Status::new(204).unwrap()),
+            "it has no content"
+        );
     }
 
     #[test]

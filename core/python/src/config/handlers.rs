@@ -254,6 +254,7 @@ fn checked(
         priority,
         before,
         after,
+        goes_on: None,
         call: Arc::new(ScriptHandler::new(event, arity, callable.unbind())),
     };
     Ok((event, handler))

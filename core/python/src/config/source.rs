@@ -15,6 +15,7 @@ use tricorn_server::config::{
 };
 use tricorn_server::error::Failure;
 use tricorn_server::hooks::{Bus, Event, builtins};
+use tricorn_server::plugin;
 
 use super::handlers::{self, Sources};
 use super::value::to_value;
@@ -73,7 +74,7 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
             Value::Str(app) => Some(app.clone()),
             _ => None,
         });
-    let config = Config::from_settings(settings)?;
+    let config = Arc::new(Config::from_settings(settings)?);
     let mut warnings = Warnings::new();
     let mut sources = Sources {
         loading: &loading,
@@ -91,12 +92,18 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
     let cfg = view::config_object(py, &config, sources.config).map_err(wrong)?;
     warnings.extend(at_odds(&config));
     warnings.extend(config.settings.unhonoured());
-    let handlers = builtins(&config).into_iter().chain(scripted).collect();
+    let plugins = plugin::load(&config, &|name| find_plugin(&loading, name))?;
+    let handlers = builtins(&config)
+        .into_iter()
+        .chain(plugins.handlers())
+        .chain(scripted)
+        .collect();
     let bus = Bus::compile(handlers)
         .map_err(|cycle| Failure::operator(cycle.to_string()).mend("drop one of them"))?;
     let generation = Generation {
-        config: Arc::new(config),
+        config,
         bus: Arc::new(bus),
+        plugins: Arc::new(plugins),
     };
     Ok(Loaded {
         generation,
@@ -104,6 +111,15 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
         uri,
         warnings,
     })
+}
+
+/// The file of a plugin that a Python package offers.
+fn find_plugin(loading: &Bound<'_, PyModule>, name: &str) -> Result<PathBuf, String> {
+    let py = loading.py();
+    let found = loading.call_method1(intern!(py, "find_plugin"), (name,));
+    found
+        .and_then(|path| path.extract())
+        .map_err(|error| failure(py, &error).to_string())
 }
 
 /// What is said of settings that make no sense together.

@@ -79,6 +79,9 @@ impl Builder {
         self.set_fields(py, &environ, request)?;
         self.set_path(py, &environ, request)?;
         self.set_server(py, &environ, request)?;
+        for (key, value) in &request.environ {
+            environ.set_item(key, latin1(py, value))?;
+        }
         Ok(environ)
     }
 

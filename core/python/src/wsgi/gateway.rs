@@ -14,14 +14,15 @@ use tricorn_server::access::Format;
 use tricorn_server::arbiter::Generation;
 use tricorn_server::config::{Config, WorkerClass};
 use tricorn_server::error::Failure;
-use tricorn_server::exchange::End;
-use tricorn_server::gateway::{Gateway, Joins, Source, Transaction};
-use tricorn_server::hooks::{Bus, Event};
+use tricorn_server::exchange::{End, Stage};
+use tricorn_server::gateway::{Fate, Gateway, Joins, Source, Transaction};
+use tricorn_server::hooks::{Bus, Event, Occasion, Passing, Tongue};
+use tricorn_server::worker::fate;
 
 use super::close::close;
 use super::environ;
 use super::errors::ErrorStream;
-use super::hooks::{Announce, Guests, Outcome, fire};
+use super::hooks::{Announce, Guests, Outcome, call, fire};
 use super::input::BodyInput;
 use super::kit::Kit;
 use super::output::{Files, give};
@@ -62,8 +63,8 @@ impl Hears {
         Self {
             pre_from,
             pre: bus.chain(Event::PreRequest).len() > pre_from,
-            post: bus.is_heard(Event::PostRequest),
-            response_start: bus.is_heard(Event::ResponseStart),
+            post: bus.is_heard_in_python(Event::PostRequest),
+            response_start: bus.is_heard_in_python(Event::ResponseStart),
         }
     }
 
@@ -116,7 +117,7 @@ impl WsgiGateway {
     }
 
     /// Runs one request, and takes care that it has an answer whatever happens.
-    fn serve(&self, py: Python<'_>, transaction: &Transaction) {
+    fn serve(&self, py: Python<'_>, transaction: &mut Transaction) {
         let mut kit = match self.kit(py) {
             Ok(kit) => kit,
             Err(error) => return self.fail(py, transaction, &error.into()),
@@ -174,55 +175,75 @@ impl WsgiGateway {
     fn run_with<'py>(
         &self,
         py: Python<'py>,
-        transaction: &Transaction,
+        transaction: &mut Transaction,
         kit: &mut Kit,
         mut guests: Option<Guests<'py>>,
     ) {
-        let result = self.before(transaction, guests.as_ref()).and_then(|()| {
-            self.state.requests.fetch_add(1, Ordering::Relaxed);
-            self.run_application(py, transaction, kit, &mut guests)
-        });
+        let result = match self.before(transaction, guests.as_ref()) {
+            Ok(true) => {
+                self.state.requests.fetch_add(1, Ordering::Relaxed);
+                self.run_application(py, transaction, kit, &mut guests)
+            }
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
         if let Err(error) = result {
             self.fail(py, transaction, &error);
         }
         if let Some(guests) = guests.filter(|_| self.hears.post) {
-            self.after(transaction, &guests);
+            self.after(&guests);
         }
     }
 
-    /// The handlers of `pre_request` that have not been called yet.
+    /// The handlers of `pre_request` that have not been called yet. Whether the application is to be.
     fn before(
         &self,
-        transaction: &Transaction,
+        transaction: &mut Transaction,
         guests: Option<&Guests<'_>>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         let Some(guests) = guests.filter(|_| self.hears.pre) else {
-            return Ok(());
+            return Ok(true);
         };
-        match fire(
-            &self.bus,
-            Event::PreRequest,
-            self.hears.pre_from,
-            &transaction.request,
-            guests,
-        ) {
-            Outcome::Done => Ok(()),
-            Outcome::Failed => Err(Trouble::Refused),
-            Outcome::Exit(code) => {
-                self.state.control.leave(code);
-                Err(Trouble::Refused)
+        let chain = self.bus.chain(Event::PreRequest);
+        for (place, slot) in chain.iter().enumerate().skip(self.hears.pre_from) {
+            if slot.handler.tongue == Tongue::Native {
+                if !self.pass(transaction, place) {
+                    return Ok(false);
+                }
+                continue;
+            }
+            match call(Event::PreRequest, slot, guests) {
+                Outcome::Done => {}
+                Outcome::Failed => return Err(Trouble::Refused),
+                Outcome::Exit(code) => {
+                    self.state.control.leave(code);
+                    return Err(Trouble::Refused);
+                }
             }
         }
+        Ok(true)
     }
 
-    fn after(&self, transaction: &Transaction, guests: &Guests<'_>) {
-        if let Outcome::Exit(code) = fire(
-            &self.bus,
-            Event::PostRequest,
-            0,
-            &transaction.request,
-            guests,
-        ) {
+    /// A compiled handler whose turn is after one of Python's. Whether the request goes on.
+    fn pass(&self, transaction: &mut Transaction, place: usize) -> bool {
+        let (met, goes_on) = transaction.clone().lend(Stage::Ready, |passage| {
+            let occasion = Occasion::Passage(passage);
+            let passing = self.bus.pass_one(Event::PreRequest, place, &occasion);
+            if let Passing::Pending(_) = passing {
+                let name = &self.bus.chain(Event::PreRequest)[place].handler.name;
+                log::error!(
+                    "{name} cannot suspend a request behind a Python handler: order it before"
+                );
+                return Some(Fate::Refuse(Status::INTERNAL_SERVER_ERROR));
+            }
+            fate(passing, &self.state.control)
+        });
+        *transaction = met;
+        goes_on
+    }
+
+    fn after(&self, guests: &Guests<'_>) {
+        if let Outcome::Exit(code) = fire(&self.bus, Event::PostRequest, guests) {
             self.state.control.leave(code);
         }
     }
@@ -289,7 +310,6 @@ impl WsgiGateway {
         if let Some(resp) = guests.resp.clone().filter(|_| self.hears.response_start) {
             kit.starter.get().announce_to(Announce {
                 bus: Arc::clone(&self.bus),
-                request: Arc::clone(&transaction.request),
                 worker: self.worker.clone_ref(py),
                 req: guests.req.clone().unbind(),
                 resp: resp.unbind(),
@@ -414,10 +434,18 @@ fn logged(config: &Config) -> Vec<String> {
 
 impl Gateway for WsgiGateway {
     fn run(&self, source: &dyn Source) {
+        // Requests that compiled handlers answer are dealt with in here, without the interpreter.
+        let Some(mut transaction) = source.next() else {
+            return;
+        };
         Python::attach(|py| {
-            while let Some(transaction) = source.next() {
-                self.serve(py, &transaction);
+            loop {
+                self.serve(py, &mut transaction);
                 source.done(transaction);
+                match source.next() {
+                    Some(next) => transaction = next,
+                    None => break,
+                }
             }
         });
     }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tricorn_server::exchange;
-use tricorn_server::hooks::{Bus, Event, Occasion, Slot, Verdict, complain};
+use tricorn_server::hooks::{Bus, Event, Slot, Verdict, complain};
 
 use super::request::Request;
 use super::response::Response;
@@ -31,38 +30,42 @@ pub(super) enum Outcome {
     Exit(i32),
 }
 
-/// Calls an event's handlers in order, from the place `from` on.
-pub(super) fn fire(
-    bus: &Bus,
-    event: Event,
-    from: usize,
-    request: &Arc<exchange::Request>,
-    guests: &Guests<'_>,
-) -> Outcome {
+/// Calls an event's Python handlers in order. Compiled ones of these events are called where the
+/// answer is written.
+pub(super) fn fire(bus: &Bus, event: Event, guests: &Guests<'_>) -> Outcome {
     let mut outcome = Outcome::Done;
-    for slot in &bus.chain(event)[from..] {
-        match call(slot, request, guests) {
-            Verdict::Continue => {}
-            Verdict::Exit(code) => outcome = Outcome::Exit(code),
-            Verdict::Failed(error) => {
-                complain(event, &slot.handler, &error);
-                if !event.declaration().on_failure.goes_on() {
-                    return Outcome::Failed;
-                }
-            }
+    for slot in bus.chain(event) {
+        match call(event, slot, guests) {
+            Outcome::Done => {}
+            Outcome::Exit(code) => outcome = Outcome::Exit(code),
+            Outcome::Failed => return Outcome::Failed,
         }
     }
     outcome
 }
 
-fn call(slot: &Slot, request: &Arc<exchange::Request>, guests: &Guests<'_>) -> Verdict {
+/// Calls a handler, if it is one of Python's.
+pub(super) fn call(event: Event, slot: &Slot, guests: &Guests<'_>) -> Outcome {
     let Some(script) = slot.handler.call.as_any().downcast_ref::<ScriptHandler>() else {
-        return slot.handler.call.call(&Occasion::Request(request));
+        return Outcome::Done;
     };
-    let py = guests.worker.py();
     let called = call_script(script, guests);
     slot.count(called.is_err());
-    called.map_or_else(|error| verdict(py, &error), |_| Verdict::Continue)
+    let Err(error) = called else {
+        return Outcome::Done;
+    };
+    match verdict(guests.worker.py(), &error) {
+        Verdict::Exit(code) => Outcome::Exit(code),
+        Verdict::Failed(error) => {
+            complain(event, &slot.handler, &error);
+            if slot.handler.goes_on(event) {
+                Outcome::Done
+            } else {
+                Outcome::Failed
+            }
+        }
+        _ => Outcome::Done,
+    }
 }
 
 fn call_script<'py>(script: &ScriptHandler, guests: &Guests<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -88,7 +91,6 @@ fn call_script<'py>(script: &ScriptHandler, guests: &Guests<'py>) -> PyResult<Bo
 /// The handlers of `response_start`, and what they get.
 pub(super) struct Announce {
     pub(super) bus: Arc<Bus>,
-    pub(super) request: Arc<exchange::Request>,
     pub(super) worker: Py<PyAny>,
     pub(super) req: Py<Request>,
     pub(super) resp: Py<Response>,
@@ -106,7 +108,7 @@ impl Announce {
             environ: None,
             resp: Some(resp.clone()),
         };
-        fire(&self.bus, Event::ResponseStart, 0, &self.request, &guests);
+        fire(&self.bus, Event::ResponseStart, &guests);
         if let Err(error) = Response::apply_edits(&resp) {
             log::error!(
                 "what response_start has changed cannot be sent: {}",

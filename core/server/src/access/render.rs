@@ -215,6 +215,7 @@ mod tests {
             endpoints: Arc::new(endpoints),
             number: 1,
             started: 0,
+            environ: Vec::new(),
         }
     }
 

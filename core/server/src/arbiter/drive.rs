@@ -16,8 +16,9 @@ use super::sockets;
 use super::state::Arbiter;
 use crate::config::Config;
 use crate::error::{Blame, Exit, Failure};
-use crate::hooks::{Age, Event as Hook, Interruption, Occasion};
+use crate::hooks::{Age, Event as Hook, Interruption, Member, Occasion};
 use crate::lifeline::{ArbiterEnd, Board, Nudge, WorkerSide};
+use crate::plugin::Plugins;
 use crate::sock::Listener;
 
 /// The longest sleep: signs of life are looked at so often.
@@ -50,9 +51,10 @@ pub struct Birth {
 /// A worker's process, as the driver watches it.
 #[derive(Debug)]
 pub(super) struct Child {
-    pub(super) age: Age,
-    pub(super) pid: i32,
+    pub(super) member: Member,
     pub(super) end: ArbiterEnd,
+    /// Its plugins: their modules live as long as a worker that has instances of them.
+    pub(super) plugins: Arc<Plugins>,
 }
 
 /// The arbiter at work.
@@ -64,6 +66,10 @@ pub struct Driver<'h> {
     pub(super) board: Board,
     pub(super) nudge: Arc<Nudge>,
     pub(super) children: Vec<Child>,
+    /// Children that are gone, until they are buried.
+    pub(super) gone: Vec<Child>,
+    /// Workers that died inside a plugin lately: in which, and when.
+    pub(super) crashes: Vec<(usize, Instant)>,
     pub(super) signals: Signals,
     pub(super) epoll: Epoll,
     pub(super) pidfile: Option<Pidfile>,
@@ -110,6 +116,8 @@ impl<'h> Driver<'h> {
             host,
             listeners: Vec::new(),
             children: Vec::new(),
+            gone: Vec::new(),
+            crashes: Vec::new(),
             pidfile: None,
             queue: VecDeque::new(),
             generation,
@@ -133,6 +141,7 @@ impl<'h> Driver<'h> {
             self.host.preload()?;
         }
         log::info!("Starting tricorn {}", env!("CARGO_PKG_VERSION"));
+        self.generation.plugins.announce();
         if let Some(path) = &config.pidfile {
             self.pidfile = Some(Pidfile::create(path)?);
         }

@@ -55,7 +55,9 @@ impl Driver<'_> {
     fn gather_reports(&mut self) {
         for child in &self.children {
             while let Some(Message::Ready) = child.end.report() {
-                self.queue.push_back(Event::Ready { age: child.age });
+                self.queue.push_back(Event::Ready {
+                    age: child.member.age,
+                });
             }
         }
     }
@@ -63,20 +65,19 @@ impl Driver<'_> {
     /// Reaps our own children one by one: hooks start subprocesses too, and wait for them.
     fn gather_exits(&mut self) {
         let queue = &mut self.queue;
-        self.children.retain(|child| {
-            let status = match waitpid(Pid::from_raw(child.pid), Some(WaitPidFlag::WNOHANG)) {
+        let gone = self.children.extract_if(.., |child| {
+            let pid = child.member.pid;
+            let status = match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::Exited(_, code)) => Status::Code(code),
                 Ok(WaitStatus::Signaled(_, signal, _)) => Status::Signal(signal as i32),
                 // Somebody else has reaped it: all that is known is that it is gone.
                 Err(Errno::ECHILD) => Status::Code(0),
-                _ => return true,
+                _ => return false,
             };
-            queue.push_back(Event::Exited {
-                pid: child.pid,
-                status,
-            });
-            false
+            queue.push_back(Event::Exited { pid, status });
+            true
         });
+        self.gone.extend(gone);
     }
 
     fn gather_silence(&mut self) {

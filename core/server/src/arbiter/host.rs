@@ -10,6 +10,7 @@ use super::slot::Departed;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::hooks::{Age, Bus};
+use crate::plugin::Plugins;
 
 /// A configuration and the handlers that belong to it.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Generation {
     pub config: Arc<Config>,
     /// The handlers.
     pub bus: Arc<Bus>,
+    /// The compiled plugins that some of them are of.
+    pub plugins: Arc<Plugins>,
 }
 
 /// What the arbiter needs of its process. Called on the main thread only.

@@ -1,6 +1,7 @@
 //! Supervision: a pure state machine, and the driver that gathers its events and performs its
 //! actions.
 
+mod bury;
 mod drive;
 mod event;
 mod gather;

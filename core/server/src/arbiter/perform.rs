@@ -10,12 +10,11 @@ use super::event::{Action, Event};
 use super::logs::open_logs;
 use super::pidfile::Pidfile;
 use super::signals::HeldBack;
-use super::slot::{Cause, Departed, Status};
 use super::sockets;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Exit, Failure};
-use crate::hooks::{Age, Event as Hook, Interruption, Occasion};
+use crate::hooks::{Age, Event as Hook, Interruption, Member, Occasion};
 use crate::lifeline::{self, ArbiterEnd, WorkerEnd, WorkerSide};
 
 impl Driver<'_> {
@@ -37,11 +36,13 @@ impl Driver<'_> {
             }
             Action::CloseListeners => self.close_listeners(),
             Action::CountSet { new, old } => self.tell_count(new, Some(old)),
-            Action::WorkerReady { age } => self.fire(Hook::WorkerReady, &Occasion::Worker(age)),
+            Action::WorkerReady { age } => {
+                self.fire(Hook::WorkerReady, &Occasion::Worker(self.member(age)));
+            }
             Action::WorkerTimeout { age, pid } => {
                 log::error!(target: crate::log::CRITICAL, "WORKER TIMEOUT (pid:{pid})");
                 self.host.note_abort(age);
-                self.fire(Hook::WorkerTimeout, &Occasion::Worker(age));
+                self.fire(Hook::WorkerTimeout, &Occasion::Worker(self.member(age)));
             }
             Action::WorkerGone(departed) => self.bury(&departed),
             Action::Halt(exit) => return Some(Outcome::Left(self.halt(exit))),
@@ -65,10 +66,11 @@ impl Driver<'_> {
     /// Forks a worker; what it is born with, in the child.
     fn fork(&mut self, id: usize, age: Age) -> Option<Birth> {
         self.host.expect_worker(age);
+        let member = Member { age, id, pid: 0 };
         let pre_fork = self
             .generation
             .bus
-            .fire(Hook::PreFork, &Occasion::Worker(age));
+            .fire(Hook::PreFork, &Occasion::Worker(member));
         if let Err(Interruption::Exit(code)) = pre_fork {
             self.queue.push_back(Event::Leave(Exit::Asked(code)));
         }
@@ -92,11 +94,12 @@ impl Driver<'_> {
                 drop(ours);
                 // Siblings' ends: as long as a copy is open anywhere, their end is not seen.
                 self.children.clear();
+                self.gone.clear();
                 Some(self.birth(id, age, theirs))
             }
             Ok(Some(pid)) => {
                 held_back.release();
-                self.adopt_child(age, pid, ours);
+                self.adopt_child(Member { pid, ..member }, ours);
                 None
             }
             Err(error) => {
@@ -113,13 +116,24 @@ impl Driver<'_> {
         self.queue.push_back(Event::ForkFailed { age });
     }
 
-    fn adopt_child(&mut self, age: Age, pid: i32, end: ArbiterEnd) {
+    /// A worker that lives, by its age.
+    fn member(&self, age: Age) -> Member {
+        let child = self.children.iter().find(|child| child.member.age == age);
+        child.map_or(Member { age, id: 0, pid: 0 }, |child| child.member)
+    }
+
+    fn adopt_child(&mut self, member: Member, end: ArbiterEnd) {
         if let Err(failure) = self.epoll_add(&end) {
             // Its reports are then found at the next look, a second later at most.
             log::warn!("{failure}");
         }
+        let Member { age, pid, .. } = member;
         self.host.know_worker(age, pid);
-        self.children.push(Child { age, pid, end });
+        self.children.push(Child {
+            member,
+            end,
+            plugins: Arc::clone(&self.generation.plugins),
+        });
         self.queue.push_back(Event::Forked { age, pid });
     }
 
@@ -178,6 +192,7 @@ impl Driver<'_> {
             "tricorn: master [{}]",
             self.generation.config.proc_name
         ));
+        self.generation.plugins.announce();
         self.queue
             .push_back(Event::Reloaded(policy(&self.generation.config)));
         Ok(())
@@ -196,38 +211,6 @@ impl Driver<'_> {
         sockets::let_go(&self.listeners, &[]);
         self.listeners.clear();
         self.host.show_listeners(&[]);
-    }
-
-    fn bury(&mut self, departed: &Departed) {
-        let pid = departed.pid;
-        match departed.status {
-            Status::Code(0) => {
-                log::debug!("Worker (pid:{pid}) has left ({})", departed.cause.name())
-            }
-            Status::Code(code) => {
-                log::error!(
-                    "Worker (pid:{pid}) exited with code {code} ({})",
-                    departed.cause.name()
-                );
-            }
-            Status::Signal(number) => {
-                let name = Number::try_from(number)
-                    .map_or_else(|_| number.to_string(), |s| s.as_str().to_owned());
-                let is_killed = number == Number::SIGKILL as i32;
-                let hint = if is_killed && departed.cause == Cause::Crash {
-                    ": perhaps out of memory"
-                } else {
-                    ""
-                };
-                log::error!(
-                    "Worker (pid:{pid}) was killed by {name} ({}){hint}",
-                    departed.cause.name()
-                );
-            }
-        }
-        self.host.mourn_worker(departed);
-        self.fire(Hook::ChildExit, &Occasion::Worker(departed.age));
-        self.host.forget_worker(departed.age);
     }
 
     fn halt(&mut self, exit: Exit) -> Exit {

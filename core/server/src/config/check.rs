@@ -31,6 +31,8 @@ pub(super) fn check(setting: &Setting, value: Value) -> Result<Value, Refusal> {
         Kind::Mode => mode(value),
         Kind::List => list(value).map(Value::List),
         Kind::Files => files(value),
+        Kind::Words(words) => some_of(value, words),
+        Kind::Plugins => Ok(plugins(value)),
         Kind::CommaList => comma_list(value),
         Kind::Networks => networks(value),
         Kind::Dict => dict(value),
@@ -181,6 +183,30 @@ fn comma_list(value: Value) -> Result<Value, Refusal> {
         other => list(other)?,
     };
     Ok(Value::List(items))
+}
+
+fn some_of(value: Value, words: &[&str]) -> Result<Value, Refusal> {
+    let items = comma_list(value)?;
+    let other = strings(&items)
+        .find(|word| !words.contains(word))
+        .map(str::to_owned);
+    match other {
+        None => Ok(items),
+        Some(other) => refuse(
+            format!("'{other}' is not one of {}", words.join(", ")),
+            format!("give some of {}", words.join(", ")),
+        ),
+    }
+}
+
+/// Nothing is an empty list, one plugin a list of one. What each must be is looked at elsewhere.
+fn plugins(value: Value) -> Value {
+    match value {
+        Value::None => Value::List(Vec::new()),
+        Value::List(items) => Value::List(items),
+        Value::Str(text) if text.is_empty() => Value::List(Vec::new()),
+        one => Value::List(vec![one]),
+    }
 }
 
 fn networks(value: Value) -> Result<Value, Refusal> {

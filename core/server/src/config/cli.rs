@@ -109,7 +109,9 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Value {
     match setting.kind {
         Kind::Bool => Value::Bool(true),
         Kind::Off => Value::Bool(false),
-        Kind::List | Kind::Files => Value::List(words().map(|word| word.as_str().into()).collect()),
+        Kind::List | Kind::Files | Kind::Plugins => {
+            Value::List(words().map(|word| word.as_str().into()).collect())
+        }
         _ => words()
             .last()
             .map_or(Value::None, |word| word.as_str().into()),
@@ -221,7 +223,7 @@ fn argument(setting: &'static Setting) -> Arg {
     }
     match setting.kind {
         Kind::Bool | Kind::Off => argument.action(ArgAction::SetTrue),
-        Kind::List | Kind::Files => argument
+        Kind::List | Kind::Files | Kind::Plugins => argument
             .action(ArgAction::Append)
             .value_name(metavar(setting)),
         Kind::Choice(words) => argument

@@ -1,4 +1,4 @@
-//! The configuration as the rest of the server reads it: typed, checked, frozen.
+//! From checked settings to the typed configuration.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,131 +11,10 @@ use tricorn_http::{Leniency, Limits, Rules};
 use super::address::Address;
 use super::check::strings;
 use super::layers::Settings;
+use super::plugins;
+use super::typed::{AccessSink, Bounds, Config, Logging, Plugins, TimeLimits, WorkerClass};
 use super::value::Value;
 use crate::error::Failure;
-
-/// How a worker runs requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkerClass {
-    /// On the worker's one thread.
-    Sync,
-    /// On a pool of threads.
-    Gthread,
-}
-
-impl WorkerClass {
-    /// The name operators know it by.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sync => "sync",
-            Self::Gthread => "gthread",
-        }
-    }
-}
-
-/// How long clients and workers may take. `None` means without end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TimeLimits {
-    /// A client: the head of a request.
-    pub header: Option<Duration>,
-    /// A client: silence inside a body.
-    pub body: Option<Duration>,
-    /// A client: no byte read of an answer.
-    pub write: Option<Duration>,
-    /// An idle connection; zero closes it after each answer.
-    pub keepalive: Duration,
-    /// A worker: silence.
-    pub timeout: Option<Duration>,
-    /// An aborted worker: its hooks.
-    pub abort_grace: Duration,
-    /// A stopping worker: its requests.
-    pub graceful: Duration,
-}
-
-/// Sizes and numbers of what one worker holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bounds {
-    /// Open connections.
-    pub connections: usize,
-    /// Bytes of a body that is read before the application is called.
-    pub request_body: usize,
-    /// Bytes of all such bodies together.
-    pub request_bodies: usize,
-    /// Bytes of an answer held for a slow client.
-    pub response: usize,
-}
-
-/// What is logged, and where to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Logging {
-    /// The error log; `None` for standard error.
-    pub errorlog: Option<PathBuf>,
-    /// The access log.
-    pub accesslog: Option<AccessSink>,
-    /// The format of its lines.
-    pub access_format: String,
-    /// The least level.
-    pub level: log::LevelFilter,
-    /// Descriptors 1 and 2 go to the error log's file.
-    pub capture_output: bool,
-}
-
-/// Where access lines go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccessSink {
-    /// Standard output.
-    Stdout,
-    /// A file.
-    File(PathBuf),
-}
-
-/// One generation's configuration.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The settings it was made of.
-    pub settings: Settings,
-    /// Addresses to listen on.
-    pub bind: Vec<Address>,
-    /// Connections that may wait.
-    pub backlog: i32,
-    /// Worker processes.
-    pub workers: usize,
-    /// Their class.
-    pub worker_class: WorkerClass,
-    /// Threads of each; 1 for sync.
-    pub threads: usize,
-    /// Requests after which a worker is replaced; 0 for never.
-    pub max_requests: u64,
-    /// The most that is added to it at random.
-    pub max_requests_jitter: u64,
-    /// Time limits.
-    pub time: TimeLimits,
-    /// Sizes and numbers.
-    pub bounds: Bounds,
-    /// How request heads are read, and who is believed.
-    pub rules: Arc<Rules>,
-    /// Logs.
-    pub logging: Logging,
-    /// The application is loaded before the fork.
-    pub preload: bool,
-    /// Files may be sent by the kernel.
-    pub sendfile: bool,
-    /// Detach from the terminal.
-    pub daemon: bool,
-    /// The arbiter's pidfile.
-    pub pidfile: Option<PathBuf>,
-    /// User id of workers.
-    pub user: Option<u32>,
-    /// Group id of workers.
-    pub group: Option<u32>,
-    /// Mode bits that unix sockets lack.
-    pub umask: u32,
-    /// Variables set for the application.
-    pub env: Vec<(String, String)>,
-    /// The name in titles.
-    pub proc_name: String,
-}
 
 impl Config {
     /// Reads the typed configuration out of checked settings.
@@ -166,6 +45,7 @@ impl Config {
             umask: read.count("umask") as u32 & 0o7777,
             env: read.env()?,
             proc_name: read.proc_name(),
+            plugins: read.plugins()?,
             settings,
         })
     }
@@ -266,6 +146,17 @@ impl Reader<'_> {
                 .mend("give HOST:PORT"));
         }
         Ok(addresses)
+    }
+
+    fn plugins(&self) -> Result<Plugins, Failure> {
+        Ok(Plugins {
+            specs: plugins::specs(self.0)?,
+            timeout: self.seconds("plugin_timeout"),
+            allowed: strings(self.0.value("plugin_allow"))
+                .map(str::to_owned)
+                .collect(),
+            keep_copies: self.truth("plugin_keep_copies"),
+        })
     }
 
     fn time_limits(&self) -> TimeLimits {

@@ -55,6 +55,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// One of these words; true and false also stand for the last and the first.
     Switch(&'static [&'static str]),
+    /// Some of these words, separated by commas or in a list.
+    Words(&'static [&'static str]),
+    /// A list of compiled plugins: a path, or a dict that has one, each.
+    Plugins,
     /// A class: by alias, by dotted name, or the object itself.
     Class,
     /// Whatever is given, unchecked.
@@ -121,6 +125,8 @@ pub enum Section {
     ServerMechanics,
     /// What is believed of proxies, and which departures from HTTP are let through.
     Http,
+    /// Compiled plugins.
+    Plugins,
     /// Error and access logs.
     Logging,
     /// Titles of processes.
@@ -142,6 +148,7 @@ impl Section {
             Self::Debugging => "Debugging",
             Self::ServerMechanics => "Server Mechanics",
             Self::Http => "HTTP",
+            Self::Plugins => "Plugins",
             Self::Logging => "Logging",
             Self::ProcessNaming => "Process Naming",
             Self::Tls => "TLS",

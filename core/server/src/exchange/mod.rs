@@ -2,9 +2,13 @@
 //! the log. Plain facts; who reads the socket or runs the application is not known here.
 
 mod endpoints;
+mod kept;
+mod passage;
 mod record;
 mod request;
 
 pub use endpoints::{Endpoints, Local, Notes};
+pub use kept::{Keepsake, Kept, Release};
+pub use passage::{Content, Ending, Passage, PreparedAnswer, Stage, Ticket};
 pub use record::{End, Record};
 pub use request::Request;

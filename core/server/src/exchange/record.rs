@@ -17,6 +17,8 @@ pub enum End {
     CutShort,
     /// The application took the socket over.
     TakenOver,
+    /// A handler closed the connection.
+    Closed,
 }
 
 impl End {
@@ -29,6 +31,7 @@ impl End {
             Self::WriteTimeout => "write timeout",
             Self::CutShort => "cut short",
             Self::TakenOver => "taken over",
+            Self::Closed => "closed by a handler",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The running request's way to its client. Nothing here blocks: where the network has to be
 //! waited for, the caller gets a [`Wait`].
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -10,7 +11,9 @@ use tricorn_http::PeerError;
 use tricorn_http::response::ResponseHead;
 
 use super::wait::Wait;
-use crate::exchange::{End, Request};
+use tricorn_http::Status;
+
+use crate::exchange::{End, Passage, Request, Stage};
 
 /// One request that is running.
 #[derive(Clone)]
@@ -21,6 +24,46 @@ pub struct Transaction {
     pub channel: Handle,
     /// Where the source keeps the connection.
     pub(crate) place: usize,
+}
+
+/// What becomes of a request by the word of its compiled handlers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It gets the answer that the passage holds.
+    Answer,
+    /// It gets a page with this status.
+    Refuse(Status),
+    /// Its connection is closed without an answer.
+    Close,
+    /// It waits for whoever has its token, and goes on with the handler of this place.
+    Park(usize),
+}
+
+impl Transaction {
+    /// Lends the request to compiled handlers, which may change it as far as `stage` allows. What
+    /// they make of it is then met. The request, and whether it still is to run.
+    pub fn lend(
+        self,
+        stage: Stage,
+        decide: impl FnOnce(&RefCell<Passage>) -> Option<Fate>,
+    ) -> (Self, bool) {
+        let Self {
+            request,
+            channel,
+            place,
+        } = self;
+        let passage = RefCell::new(channel.lend(stage, request));
+        let fate = decide(&passage);
+        let passage = passage.into_inner();
+        let request = Arc::clone(&passage.request);
+        channel.give_back(passage, fate);
+        let transaction = Self {
+            request,
+            channel,
+            place,
+        };
+        (transaction, fate.is_none())
+    }
 }
 
 impl fmt::Debug for Transaction {
@@ -141,6 +184,15 @@ pub trait Channel: Send + Sync {
     /// Calls `each` with the trailers of a chunked body that has been read to its end.
     fn trailers(&self, number: u64, each: &mut dyn FnMut(&[u8], &[u8]));
 
+    /// Lends the request, and what belongs to it, to compiled handlers.
+    fn lend(&self, number: u64, stage: Stage, request: Arc<Request>) -> Passage;
+
+    /// Takes back what was lent. With a fate, that is met: the request does not run.
+    fn give_back(&self, number: u64, passage: Passage, fate: Option<Fate>);
+
+    /// Where the compiled handlers of `pre_request` go on that have had the request before.
+    fn resumes_at(&self, number: u64) -> usize;
+
     /// Values for the access log that only the application's side knows.
     fn note_environ(&self, number: u64, values: Vec<(String, String)>);
 }
@@ -237,6 +289,20 @@ impl Handle {
 
     pub fn trailers(&self, each: &mut dyn FnMut(&[u8], &[u8])) {
         self.channel.trailers(self.number, each);
+    }
+
+    #[must_use]
+    pub fn lend(&self, stage: Stage, request: Arc<Request>) -> Passage {
+        self.channel.lend(self.number, stage, request)
+    }
+
+    pub fn give_back(&self, passage: Passage, fate: Option<Fate>) {
+        self.channel.give_back(self.number, passage, fate);
+    }
+
+    #[must_use]
+    pub fn resumes_at(&self) -> usize {
+        self.channel.resumes_at(self.number)
     }
 
     pub fn note_environ(&self, values: Vec<(String, String)>) {

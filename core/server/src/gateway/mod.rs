@@ -7,6 +7,7 @@
 
 mod channel;
 mod control;
+mod resume;
 mod wait;
 
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use std::time::Instant;
 
 use crate::error::Failure;
 
-pub use channel::{Channel, ChannelError, Facts, Handle, Progress, Read, Transaction};
+pub use channel::{Channel, ChannelError, Facts, Fate, Handle, Progress, Read, Transaction};
 pub use control::Control;
+pub use resume::{Decision, Resumptions};
 pub use wait::{Wait, Woken};
 
 /// A worker's interpreter, before there is an application.

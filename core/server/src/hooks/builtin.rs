@@ -52,6 +52,7 @@ pub fn builtins(config: &Config) -> Vec<(Event, Handler)> {
                 priority: 0,
                 before: Vec::new(),
                 after: Vec::new(),
+                goes_on: None,
                 call: Arc::new(Function(builtin.call)),
             };
             (builtin.event, handler)
@@ -67,10 +68,11 @@ inventory::submit! {
         event: Event::PreRequest,
         applies: |config| config.logging.level >= log::LevelFilter::Debug,
         call: |occasion| {
-            if let Occasion::Request(request) = occasion {
-                let method = String::from_utf8_lossy(request.head.method());
-                let path = String::from_utf8_lossy(request.head.path());
-                log::debug!("{method} {path}");
+            if let Occasion::Passage(passage) = occasion {
+                let passage = passage.borrow();
+                let head = &passage.request.head;
+                let method = String::from_utf8_lossy(head.method());
+                log::debug!("{method} {}", String::from_utf8_lossy(head.path()));
             }
             Verdict::Continue
         },

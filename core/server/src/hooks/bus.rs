@@ -3,13 +3,12 @@
 //! An event without handlers costs one load and one test. The bus knows neither Python nor
 //! plugins: it calls what it was given.
 
-use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::handler::{Handler, HandlerError, Occasion, Tongue, Verdict};
 use super::order::{self, Cycle};
-use super::table::Event;
+use super::table::{Event, OnFailure};
 
 /// A handler in its place, and what it has cost so far in this process.
 #[derive(Debug)]
@@ -52,12 +51,37 @@ impl Slot {
     fn call(&self, occasion: &Occasion<'_>) -> Verdict {
         let started = Instant::now();
         let verdict = self.handler.call.call(occasion);
-        let spent = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.nanoseconds.fetch_add(spent, Ordering::Relaxed);
+        self.spend(started, 1);
         self.count(matches!(verdict, Verdict::Failed(_)));
         verdict
     }
+
+    /// As `call`, for the events of requests: reading the clock costs more than most handlers, so
+    /// one call in `SAMPLED` stands for all.
+    fn call_often(&self, occasion: &Occasion<'_>) -> Verdict {
+        let called = self.calls.load(Ordering::Relaxed);
+        let started = (called % SAMPLED == 0).then(Instant::now);
+        let verdict = self.handler.call.call(occasion);
+        if let Some(started) = started {
+            self.spend(started, SAMPLED);
+        }
+        // Threads that count at the same moment may lose a call: that is near enough.
+        self.calls.store(called + 1, Ordering::Relaxed);
+        if matches!(verdict, Verdict::Failed(_)) {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        verdict
+    }
+
+    fn spend(&self, started: Instant, times: u64) {
+        let spent = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds
+            .fetch_add(spent.saturating_mul(times), Ordering::Relaxed);
+    }
 }
+
+/// Of so many calls of a request's handler one is timed.
+const SAMPLED: u64 = 64;
 
 /// Why an event's handlers did not all run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +97,31 @@ pub enum Interruption {
     Exit(i32),
 }
 
+/// What compiled handlers have decided of a request or a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passing {
+    /// It goes on.
+    On,
+    /// The passage holds an answer.
+    Respond,
+    /// It cannot be decided for now: 503.
+    Unavailable,
+    /// Its connection is closed.
+    Close,
+    /// It is suspended, and goes on with the handler of this place.
+    Pending(usize),
+    /// A handler failed, and the event's rule is not to go on.
+    Failed,
+    /// A handler asked the process to end with this code.
+    Exit(i32),
+}
+
 /// The event bus.
 #[derive(Debug, Default)]
 pub struct Bus {
     mask: u64,
+    /// The events that compiled handlers listen to.
+    native: u64,
     chains: Vec<Vec<Slot>>,
 }
 
@@ -87,9 +132,12 @@ impl Bus {
     /// `before` and `after` that go round in a circle.
     pub fn compile(handlers: Vec<(Event, Handler)>) -> Result<Self, Cycle> {
         let mut by_event: Vec<Vec<Handler>> = Event::ALL.iter().map(|_| Vec::new()).collect();
-        let mut mask = 0;
+        let (mut mask, mut native) = (0, 0);
         for (event, handler) in handlers {
             mask |= event.bit();
+            if handler.tongue == Tongue::Native {
+                native |= event.bit();
+            }
             by_event[event as usize].push(handler);
         }
         let chains = Event::ALL
@@ -100,7 +148,11 @@ impl Bus {
                 Ok(sorted.into_iter().map(Slot::from).collect())
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { mask, chains })
+        Ok(Self {
+            mask,
+            native,
+            chains,
+        })
     }
 
     /// Whether anybody listens to an event.
@@ -108,6 +160,20 @@ impl Bus {
     #[must_use]
     pub fn is_heard(&self, event: Event) -> bool {
         self.mask & event.bit() != 0
+    }
+
+    /// Whether a compiled handler listens to an event.
+    #[inline]
+    #[must_use]
+    pub fn is_heard_natively(&self, event: Event) -> bool {
+        self.native & event.bit() != 0
+    }
+
+    /// Whether a Python handler listens to an event.
+    #[must_use]
+    pub fn is_heard_in_python(&self, event: Event) -> bool {
+        let is_script = |slot: &Slot| slot.handler.tongue == Tongue::Script;
+        self.chain(event).iter().any(is_script)
     }
 
     /// The handlers of an event, in order.
@@ -137,60 +203,30 @@ impl Bus {
         run(event, self.chain(event), occasion)
     }
 
-    /// Calls the native handlers that lead an event's chain.
-    ///
-    /// # Errors
-    /// As `fire`.
+    /// Calls the compiled handlers that lead an event's chain, from the place `from` on.
     #[inline]
-    pub fn fire_leading(&self, event: Event, occasion: &Occasion<'_>) -> Result<(), Interruption> {
-        if self.mask & event.bit() == 0 {
-            return Ok(());
+    pub fn pass_leading(&self, event: Event, from: usize, occasion: &Occasion<'_>) -> Passing {
+        if self.native & event.bit() == 0 {
+            return Passing::On;
         }
-        run(
-            event,
-            &self.chain(event)[..self.leading_native(event)],
-            occasion,
-        )
+        let places = from..self.leading_native(event);
+        pass(event, self.chain(event), places, occasion)
     }
 
-    /// Every event with the names of its handlers, as `--print-config` shows them.
-    #[must_use]
-    pub fn print(&self) -> String {
-        let width = Event::ALL.iter().map(|event| event.name().len()).max();
-        let width = width.unwrap_or_default();
-        let row = |&event: &Event| {
-            let names = self.chain(event).iter().map(|slot| &*slot.handler.name);
-            let names = names.collect::<Vec<_>>().join(", ");
-            let shown = if names.is_empty() { "None" } else { &names };
-            format!("{:width$} = {shown}\n", event.name())
-        };
-        Event::ALL.iter().map(row).collect()
+    /// Calls all compiled handlers of an event, in order. Python's have their turn elsewhere.
+    #[inline]
+    pub fn pass(&self, event: Event, occasion: &Occasion<'_>) -> Passing {
+        if self.native & event.bit() == 0 {
+            return Passing::On;
+        }
+        let chain = self.chain(event);
+        pass(event, chain, 0..chain.len(), occasion)
     }
 
-    /// Every event with its handlers in the order they run, as `tricorn hooks list` shows them.
+    /// Calls the compiled handler at a place of an event's chain.
     #[must_use]
-    pub fn describe(&self) -> String {
-        let mut text = String::new();
-        for &event in Event::ALL {
-            let declaration = event.declaration();
-            let _ = writeln!(text, "{} ({})", event.name(), declaration.fires);
-            for (place, slot) in self.chain(event).iter().enumerate() {
-                let handler = &slot.handler;
-                let tongue = handler.tongue.name();
-                let _ = writeln!(
-                    text,
-                    "  {}. {tongue:6} {}  [{}] {}",
-                    place + 1,
-                    handler.name,
-                    handler.source,
-                    reason(handler)
-                );
-            }
-            if self.chain(event).is_empty() {
-                let _ = writeln!(text, "  no handler");
-            }
-        }
-        text
+    pub fn pass_one(&self, event: Event, place: usize, occasion: &Occasion<'_>) -> Passing {
+        pass(event, self.chain(event), place..place + 1, occasion)
     }
 }
 
@@ -211,10 +247,16 @@ fn run(event: Event, chain: &[Slot], occasion: &Occasion<'_>) -> Result<(), Inte
     for slot in chain {
         match slot.call(occasion) {
             Verdict::Continue => {}
+            // The others are for requests and connections: see `pass`.
+            Verdict::Stop
+            | Verdict::Respond
+            | Verdict::Unavailable
+            | Verdict::Close
+            | Verdict::Pending => break,
             Verdict::Exit(code) => exit = exit.or(Some(code)),
             Verdict::Failed(error) => {
                 complain(event, &slot.handler, &error);
-                if !event.declaration().on_failure.goes_on() {
+                if !slot.handler.goes_on(event) {
                     return Err(Interruption::Failed {
                         handler: slot.handler.name.clone(),
                         error,
@@ -226,9 +268,46 @@ fn run(event: Event, chain: &[Slot], occasion: &Occasion<'_>) -> Result<(), Inte
     exit.map_or(Ok(()), |code| Err(Interruption::Exit(code)))
 }
 
+fn pass(
+    event: Event,
+    chain: &[Slot],
+    places: std::ops::Range<usize>,
+    occasion: &Occasion<'_>,
+) -> Passing {
+    for place in places {
+        let Some(slot) = chain.get(place) else { break };
+        if slot.handler.tongue != Tongue::Native {
+            continue;
+        }
+        match slot.call_often(occasion) {
+            Verdict::Continue => {}
+            Verdict::Stop => break,
+            Verdict::Respond => return Passing::Respond,
+            Verdict::Unavailable => return Passing::Unavailable,
+            Verdict::Close => return Passing::Close,
+            Verdict::Pending => return Passing::Pending(place + 1),
+            Verdict::Exit(code) => return Passing::Exit(code),
+            Verdict::Failed(error) => {
+                complain(event, &slot.handler, &error);
+                if !slot.handler.goes_on(event) {
+                    return Passing::Failed;
+                }
+            }
+        }
+    }
+    Passing::On
+}
+
 /// Logs a handler's failure: what, where it comes from, and its traceback.
 pub fn complain(event: Event, handler: &Handler, error: &HandlerError) {
-    let consequence = event.declaration().on_failure.describe();
+    if error.is_known {
+        return;
+    }
+    let consequence = if handler.goes_on(event) {
+        OnFailure::Log.describe()
+    } else {
+        event.declaration().on_failure.describe()
+    };
     let trace = error
         .trace
         .as_deref()
@@ -241,25 +320,6 @@ pub fn complain(event: Event, handler: &Handler, error: &HandlerError) {
         handler.source,
         error.summary
     );
-}
-
-/// Why a handler stands where it does.
-fn reason(handler: &Handler) -> String {
-    let mut reasons = Vec::new();
-    if handler.priority != 0 {
-        reasons.push(format!("priority {}", handler.priority));
-    }
-    if !handler.before.is_empty() {
-        reasons.push(format!("before {}", handler.before.join(", ")));
-    }
-    if !handler.after.is_empty() {
-        reasons.push(format!("after {}", handler.after.join(", ")));
-    }
-    if reasons.is_empty() {
-        "in the order of sources".to_owned()
-    } else {
-        reasons.join("; ")
-    }
 }
 
 #[cfg(test)]
@@ -290,6 +350,7 @@ mod tests {
         Verdict::Failed(HandlerError {
             summary: "boom".into(),
             trace: None,
+            is_known: false,
         })
     }
 
@@ -313,6 +374,7 @@ mod tests {
                     priority: 0,
                     before: vec![],
                     after: vec![],
+                    goes_on: None,
                     call: Arc::new(call),
                 };
                 (event, handler)
@@ -372,6 +434,7 @@ mod tests {
             priority: -5,
             before: vec![],
             after: vec!["auth".into()],
+            goes_on: None,
             call: Arc::new(Noting {
                 name: "f",
                 verdict: Verdict::Continue,

@@ -1,10 +1,13 @@
 //! What a handler is to the bus: a name, a place in the order, and something to call.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::exchange::Request;
+use super::table::Event;
+use crate::exchange::{Ending, Local, Passage};
 
 /// The number of a worker in the order of forks, unique in an arbiter's life: gunicorn's `age`.
 pub type Age = u64;
@@ -15,7 +18,9 @@ pub enum Occasion<'a> {
     /// The server as a whole; in a worker, the worker itself.
     Itself,
     /// A worker, seen from the arbiter.
-    Worker(Age),
+    Worker(Member),
+    /// A worker is gone.
+    Gone(&'a Obituary),
     /// The number of workers was set.
     Count {
         /// To this.
@@ -25,8 +30,21 @@ pub enum Occasion<'a> {
     },
     /// A signal arrived.
     Signal(i32),
-    /// A request is about to run.
-    Request(&'a Request),
+    /// A request, which compiled handlers may look at and change.
+    Passage(&'a RefCell<Passage>),
+    /// A request has ended.
+    Done(&'a RefCell<Passage>, Ending),
+    /// A connection.
+    Connection {
+        /// Its number in this worker.
+        number: u64,
+        /// The peer; `None` for a unix socket.
+        peer: Option<SocketAddr>,
+        /// The listener's address.
+        local: &'a Local,
+        /// Requests that came by it so far.
+        requests: u64,
+    },
     /// A request was refused.
     Refusal {
         /// With this status.
@@ -36,11 +54,50 @@ pub enum Occasion<'a> {
     },
 }
 
-/// What a handler says.
+/// A worker, as the arbiter counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Its number in the order of forks.
+    pub age: Age,
+    /// Its id among the living.
+    pub id: usize,
+    /// Its process id; 0 before the fork.
+    pub pid: i32,
+}
+
+/// What is known of a worker that is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Obituary {
+    /// Its number in the order of forks.
+    pub age: Age,
+    /// Its id among the living.
+    pub id: usize,
+    /// Its process id.
+    pub pid: i32,
+    /// The code it exited with; `None` if a signal killed it.
+    pub code: Option<i32>,
+    /// The signal that killed it.
+    pub signal: Option<i32>,
+    /// The word for why it is gone.
+    pub cause: &'static str,
+}
+
+/// What a handler says. What an event does not allow counts as a failure: whoever makes a handler
+/// sees to that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Go on with the next handler.
     Continue,
+    /// Skip the later handlers, and proceed.
+    Stop,
+    /// The passage holds an answer.
+    Respond,
+    /// The handler that would decide is out of order: refuse the request for now.
+    Unavailable,
+    /// Close the connection.
+    Close,
+    /// The passage is suspended.
+    Pending,
     /// The handler failed.
     Failed(HandlerError),
     /// The handler asks the process to end with this code, after its ordinary stop.
@@ -54,6 +111,8 @@ pub struct HandlerError {
     pub summary: String,
     /// Several lines, where there are more: a traceback.
     pub trace: Option<String>,
+    /// It has been logged already, and would be logged at every call.
+    pub is_known: bool,
 }
 
 /// Something a bus can call.
@@ -90,6 +149,8 @@ impl Tongue {
 pub enum Source {
     /// The server itself.
     Builtin,
+    /// A compiled plugin: its place in the configuration, and its id.
+    Plugin(usize, String),
     /// A Python package that offers handlers, by its name.
     Package(String),
     /// `@tricorn.hook` in a module.
@@ -104,6 +165,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Builtin => f.write_str("built in"),
+            Self::Plugin(_, file) => write!(f, "plugin {file}"),
             Self::Package(name) => write!(f, "package {name}"),
             Self::Decorated(module) => write!(f, "@tricorn.hook in {module}"),
             Self::Config(file) => f.write_str(file),
@@ -127,6 +189,8 @@ pub struct Handler {
     pub before: Vec<String>,
     /// Handlers it must run after, by name.
     pub after: Vec<String>,
+    /// Whether the later handlers run although this one has failed; `None` leaves it to the event.
+    pub goes_on: Option<bool>,
     /// What is called.
     pub call: Arc<dyn Call>,
 }
@@ -138,12 +202,28 @@ impl fmt::Debug for Handler {
 }
 
 impl Handler {
-    /// Whether `name` means this handler: its whole name, or what follows the colon in it.
+    /// Whether `name` means this handler: its whole name, what follows the colon or the slash in it,
+    /// or the plugin it is of.
     pub(super) fn answers_to(&self, name: &str) -> bool {
-        self.name == name
-            || self
-                .name
-                .rsplit_once(':')
+        let ends_with = |mark: char| {
+            self.name
+                .rsplit_once(mark)
                 .is_some_and(|(_, short)| short == name)
+        };
+        let is_of = || {
+            matches!(self.source, Source::Plugin(..))
+                && self.name.split_once('/').is_some_and(|(id, _)| id == name)
+        };
+        self.name == name
+            || ends_with(':')
+            || is_of()
+            || (self.name.contains('/') && ends_with('/'))
+    }
+
+    /// Whether the later handlers run although this one has failed.
+    #[must_use]
+    pub fn goes_on(&self, event: Event) -> bool {
+        self.goes_on
+            .unwrap_or_else(|| event.declaration().on_failure.goes_on())
     }
 }

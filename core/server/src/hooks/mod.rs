@@ -3,11 +3,14 @@
 mod builtin;
 mod bus;
 mod handler;
+mod listing;
 mod order;
 mod table;
 
 pub use builtin::{Builtin, builtins};
-pub use bus::{Bus, Cost, Interruption, Slot, complain};
-pub use handler::{Age, Call, Handler, HandlerError, Occasion, Source, Tongue, Verdict};
+pub use bus::{Bus, Cost, Interruption, Passing, Slot, complain};
+pub use handler::{
+    Age, Call, Handler, HandlerError, Member, Obituary, Occasion, Source, Tongue, Verdict,
+};
 pub use order::Cycle;
 pub use table::{Arguments, Declaration, Event, OnFailure, Process};

@@ -150,6 +150,7 @@ mod tests {
             priority: 0,
             before: vec![],
             after: vec![],
+            goes_on: None,
             call: Arc::new(Nothing),
         }
     }

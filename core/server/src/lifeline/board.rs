@@ -34,7 +34,13 @@ pub struct Cell {
     /// Open connections.
     connections: AtomicU32,
     phase: AtomicU32,
+    /// Which compiled handler each of its threads is inside of, in the plugins' own code; 0 for
+    /// none. Threads beyond these share a place.
+    crumbs: [AtomicU32; CRUMBS],
 }
+
+/// Threads that leave crumbs of their own.
+const CRUMBS: usize = 16;
 
 impl Cell {
     /// Begins anew for the next worker of this id.
@@ -44,6 +50,24 @@ impl Cell {
         self.requests.store(0, Ordering::Relaxed);
         self.connections.store(0, Ordering::Relaxed);
         self.phase.store(Phase::Booting as u32, Ordering::Relaxed);
+        for crumb in &self.crumbs {
+            crumb.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Where the thread of this number leaves its crumb.
+    #[must_use]
+    pub fn crumb(&self, thread: usize) -> &AtomicU32 {
+        &self.crumbs[thread % CRUMBS]
+    }
+
+    /// The crumbs that were left when the worker died.
+    pub fn crumbs(&self) -> impl Iterator<Item = u32> {
+        let crumbs = self
+            .crumbs
+            .iter()
+            .map(|crumb| crumb.load(Ordering::Relaxed));
+        crumbs.filter(|&crumb| crumb != 0)
     }
 
     /// A sign of life.

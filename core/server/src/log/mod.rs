@@ -9,6 +9,7 @@ mod timestamp;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use log::LevelFilter;
@@ -59,6 +60,15 @@ struct Open {
     options: Options,
 }
 
+/// The greatest level that is logged, as a number: 1 for errors, 5 for traces.
+static LEVEL: AtomicI32 = AtomicI32::new(3);
+
+/// The greatest level that is logged, as a number, for compiled code to look at.
+#[must_use]
+pub fn level_word() -> &'static AtomicI32 {
+    &LEVEL
+}
+
 static INSTALLED: OnceLock<Installed> = OnceLock::new();
 
 /// Opens the logs. May be called again with other options: a reload does.
@@ -68,6 +78,7 @@ static INSTALLED: OnceLock<Installed> = OnceLock::new();
 pub fn install(options: &Options) -> Result<(), CannotOpen> {
     let open = Open::new(options)?;
     let config = open.config();
+    LEVEL.store(options.level as i32, Ordering::Relaxed);
     if let Some(installed) = INSTALLED.get() {
         installed.handle.set_config(config);
         *lock(&installed.open) = open;
@@ -78,6 +89,12 @@ pub fn install(options: &Options) -> Result<(), CannotOpen> {
         });
     }
     Ok(())
+}
+
+/// Whether there is a log to write to.
+#[must_use]
+pub fn is_installed() -> bool {
+    INSTALLED.get().is_some()
 }
 
 /// Gives a forked child its own appenders, over the files that are open already: no lock and no

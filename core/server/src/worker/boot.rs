@@ -2,22 +2,23 @@
 //! hooks rely on.
 //!
 //! ```text
-//!   fork → post_fork → environment, signals, user → worker_init → application → post_worker_init
-//!        → ready → serve → worker_exit → leave
+//!   fork → plugins' instances → post_fork → environment, signals, user → worker_init → application → post_worker_init
+//!        → ready → serve → worker_exit → instances down → leave
 //! ```
 
 use std::sync::Arc;
 
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
-use super::io::Env;
+use super::io::{Env, Means};
 use super::shared::Shared;
 use super::{gthread, sync};
 use crate::config::{Config, WorkerClass};
 use crate::error::{Blame, Exit, Failure};
-use crate::gateway::{Control, Gateway, Runtime};
+use crate::gateway::{Control, Gateway, Resumptions, Runtime};
 use crate::hooks::{Age, Bus, Event, Interruption, Occasion};
 use crate::lifeline::WorkerSide;
+use crate::plugin::{self, Plugins, Surroundings};
 use crate::sock::Listener;
 
 /// A worker's task, as the fork leaves it.
@@ -29,6 +30,8 @@ pub struct Job {
     pub config: Arc<Config>,
     /// The handlers of its generation.
     pub bus: Arc<Bus>,
+    /// The compiled plugins of its generation.
+    pub plugins: Arc<Plugins>,
     /// The sockets to accept from.
     pub listeners: Vec<Arc<Listener>>,
     /// Its side of the lifeline.
@@ -61,7 +64,9 @@ pub fn run(job: Job, runtime: &dyn Runtime) -> i32 {
         }
     };
     log::info!("Worker exiting (pid: {})", std::process::id());
-    match bus.fire(Event::WorkerExit, &Occasion::Itself) {
+    let fired = bus.fire(Event::WorkerExit, &Occasion::Itself);
+    plugin::leave();
+    match fired {
         Err(Interruption::Exit(asked)) => asked,
         _ => code,
     }
@@ -74,6 +79,16 @@ fn live(job: Job, runtime: &dyn Runtime) -> Result<i32, Early> {
     runtime.enter(job.side.id, job.age, &control);
     runtime.set_title(&format!("tricorn: worker [{}]", job.config.proc_name));
     log::info!("Booting worker with pid: {}", std::process::id());
+    let resumptions =
+        Arc::new(Resumptions::new().map_err(|error| cannot("make a descriptor", &error))?);
+    let around = Surroundings {
+        side: &job.side,
+        age: job.age,
+        threads: job.config.threads,
+        control: &control,
+        resumptions: &resumptions,
+    };
+    plugin::enter(&job.plugins, &around)?;
     fire(&job.bus, Event::PostFork)?;
     runtime.set_up()?;
     drop_privileges(&job.config)?;
@@ -86,13 +101,17 @@ fn live(job: Job, runtime: &dyn Runtime) -> Result<i32, Early> {
     if let Some(code) = control.exit() {
         return Err(Early::Exit(code));
     }
-    serve(job, &gateway, control)
+    let means = Means {
+        control,
+        resumptions,
+    };
+    serve(job, &gateway, means)
 }
 
-fn serve(job: Job, gateway: &Arc<dyn Gateway>, control: Arc<Control>) -> Result<i32, Early> {
+fn serve(job: Job, gateway: &Arc<dyn Gateway>, means: Means) -> Result<i32, Early> {
     let (class, threads) = (job.config.worker_class, job.config.threads);
     let cell = job.side.cell();
-    let env = Env::new(job.config, job.bus, control, cell)
+    let env = Env::new(job.config, job.bus, means, cell)
         .map_err(|invalid| Failure::operator(format!("setting 'access_log_format': {invalid}")))?;
     let shared = Shared::new(Arc::new(env), job.side, job.listeners)
         .map_err(|error| cannot("wait for connections", &error))?;

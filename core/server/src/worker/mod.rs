@@ -13,3 +13,25 @@ mod shared;
 mod sync;
 
 pub use boot::{Job, run};
+
+use tricorn_http::Status;
+
+use crate::gateway::{Control, Fate};
+use crate::hooks::Passing;
+
+/// What becomes of a request by what compiled handlers have decided; `None` if it goes on.
+#[must_use]
+pub fn fate(passing: Passing, control: &Control) -> Option<Fate> {
+    match passing {
+        Passing::On => None,
+        Passing::Respond => Some(Fate::Answer),
+        Passing::Unavailable => Some(Fate::Refuse(Status::SERVICE_UNAVAILABLE)),
+        Passing::Close => Some(Fate::Close),
+        Passing::Pending(place) => Some(Fate::Park(place)),
+        Passing::Failed => Some(Fate::Refuse(Status::INTERNAL_SERVER_ERROR)),
+        Passing::Exit(code) => {
+            control.leave(code);
+            Some(Fate::Refuse(Status::INTERNAL_SERVER_ERROR))
+        }
+    }
+}

@@ -10,10 +10,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::io::{Core, Env, Listeners};
 use crate::clock;
+use crate::exchange::Stage;
 use crate::gateway::{Gateway, Transaction};
 use crate::hooks::{Event, Interruption, Occasion};
 use crate::lifeline::{Message, Phase, WorkerSide};
@@ -67,8 +67,6 @@ pub(super) struct Shared {
     epoll: Arc<Epoll>,
     core: Mutex<Core>,
     side: WorkerSide,
-    /// Wakes the thread that minds the I/O.
-    bell: EventFd,
     /// The longest sleep, in nanoseconds: a beat is due more often than the arbiter grows impatient.
     longest_sleep: u64,
     /// When the worker leaves although requests run; 0 until it is stopping.
@@ -82,8 +80,8 @@ impl Shared {
         listeners: Vec<Arc<Listener>>,
     ) -> nix::Result<Self> {
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
-        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        epoll.add(&bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        let bell = env.resumptions.bell();
+        epoll.add(bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
         epoll.add(
             side.pipes.arbiter(),
             EpollEvent::new(EpollFlags::EPOLLIN, ARBITER),
@@ -101,7 +99,6 @@ impl Shared {
             env,
             epoll,
             side,
-            bell,
             longest_sleep: clock::nanos(longest_sleep),
             leave_at: AtomicU64::new(0),
         };
@@ -125,8 +122,7 @@ impl Shared {
 
     /// Ends the wait of the thread that minds the I/O.
     pub(super) fn ring(&self) {
-        // A full counter rings as well.
-        let _ = self.bell.write(1);
+        self.env.resumptions.ring();
     }
 
     pub(super) fn core(&self) -> MutexGuard<'_, Core> {
@@ -169,7 +165,7 @@ impl Shared {
                     // It stays readable for ever, and has said what it had to say.
                     let _ = self.epoll.delete(self.side.pipes.arbiter());
                 }
-                BELL => drop(self.bell.read()),
+                BELL => drop(self.env.resumptions.bell().read()),
                 _ => {}
             }
         }
@@ -282,12 +278,36 @@ impl Shared {
         }
     }
 
-    /// Takes the next ready request for a thread, unless the worker is to leave at once.
+    /// Takes the next ready request for a thread, unless the worker is to leave at once. Those that
+    /// compiled handlers decide of without the application are dealt with here, and need no
+    /// interpreter.
     pub(super) fn next(&self, thread: usize) -> Option<Transaction> {
-        if self.env.control.exit().is_some() {
-            return None;
+        while self.env.control.exit().is_none() {
+            let transaction = self.core().take_ready(thread)?;
+            if !self.env.natives.ready {
+                return Some(transaction);
+            }
+            let (transaction, goes_on) = self.pass(transaction);
+            if goes_on {
+                return Some(transaction);
+            }
+            self.done(transaction);
         }
-        self.core().take_ready(thread)
+        None
+    }
+
+    /// Fires `pre_request` for the compiled handlers that come before any of Python's. Whether the
+    /// request goes on.
+    fn pass(&self, transaction: Transaction) -> (Transaction, bool) {
+        let from = transaction.channel.resumes_at();
+        transaction.lend(Stage::Ready, |passage| {
+            let occasion = Occasion::Passage(passage);
+            let passing = self
+                .env
+                .bus
+                .pass_leading(Event::PreRequest, from, &occasion);
+            super::fate(passing, &self.env.control)
+        })
     }
 
     /// Takes a request back.

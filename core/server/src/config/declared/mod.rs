@@ -4,6 +4,7 @@ mod http;
 mod later;
 mod logging;
 mod mechanics;
+mod plugins;
 mod server;
 mod tls;
 mod worker;
@@ -24,6 +25,7 @@ pub fn all() -> impl Iterator<Item = &'static Setting> {
         later::MECHANICS,
         http::SETTINGS,
         later::HTTP,
+        plugins::SETTINGS,
         logging::SETTINGS,
         later::LOGGING,
         mechanics::NAMING,

@@ -1,7 +1,7 @@
 //! The running request's way to its connection.
 
 use std::os::fd::OwnedFd;
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use tricorn_http::body::Decoded;
 use tricorn_http::response::{Asked, ChunkSize, Reply, ResponseHead};
@@ -10,8 +10,8 @@ use tricorn_http::{PeerError, Version};
 use super::conn::{Conn, ConnCell, FileTail, Phase};
 use super::output::Sent;
 use crate::clock;
-use crate::exchange::End;
-use crate::gateway::{Channel, ChannelError, Facts, Progress, Read, Wait};
+use crate::exchange::{End, Passage, Request, Stage};
+use crate::gateway::{Channel, ChannelError, Facts, Fate, Progress, Read, Wait};
 use crate::sock::Transfer;
 
 /// The name in `Server`.
@@ -125,6 +125,7 @@ impl Channel for ConnCell {
         known: Option<u64>,
     ) -> Result<(), ChannelError> {
         let mut conn = self.running(number)?;
+        self.announce(&mut conn, head);
         conn.start_answer(self.env.keeps_alive(), head, known)
     }
 
@@ -136,6 +137,7 @@ impl Channel for ConnCell {
     ) -> Result<u64, ChannelError> {
         let mut conn = self.running(number)?;
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        self.announce(&mut conn, head);
         conn.start_answer(self.env.keeps_alive(), head, Some(length as u64))?;
         for piece in pieces {
             conn.add_content(piece, false)?;
@@ -186,21 +188,7 @@ impl Channel for ConnCell {
         offset: u64,
         length: u64,
     ) -> Result<(), ChannelError> {
-        let mut conn = self.running(number)?;
-        let Some(reply) = &mut conn.answer.reply else {
-            return Err(ChannelError::Over);
-        };
-        if reply.body.is_chunked() {
-            // The kernel sends a file as it is, and not in chunks.
-            return Err(ChannelError::Over);
-        }
-        let asked = usize::try_from(length).unwrap_or(usize::MAX);
-        let left = reply.body.admit(asked) as u64;
-        conn.answer.taken += left;
-        if left > 0 {
-            conn.answer.file = Some(FileTail { file, offset, left });
-        }
-        Ok(())
+        self.running(number)?.add_file(file, offset, length)
     }
 
     fn end(&self, number: u64) -> Result<u64, ChannelError> {
@@ -256,6 +244,36 @@ impl Channel for ConnCell {
                 .trailers()
                 .fields()
                 .for_each(|(name, value)| each(name, value));
+        }
+    }
+
+    fn lend(&self, number: u64, stage: Stage, request: Arc<Request>) -> Passage {
+        let mut conn = self.lock();
+        let ticket = self.ticket(number);
+        if conn.number == number {
+            // What is lent has one owner, and can be changed where it is.
+            conn.request = None;
+            conn.lend(stage, ticket, request)
+        } else {
+            Passage::new(stage, ticket, request)
+        }
+    }
+
+    fn give_back(&self, number: u64, passage: Passage, fate: Option<Fate>) {
+        let mut conn = self.lock();
+        if conn.number == number {
+            self.take_passage(&mut conn, passage, fate);
+        }
+    }
+
+    fn resumes_at(&self, number: u64) -> usize {
+        let mut conn = self.lock();
+        match conn.resumes {
+            Some((Stage::Ready, place)) if conn.number == number => {
+                conn.resumes = None;
+                place
+            }
+            _ => 0,
         }
     }
 
@@ -334,7 +352,7 @@ impl Conn {
         }
     }
 
-    fn start_answer(
+    pub(super) fn start_answer(
         &mut self,
         keeps_alive: bool,
         head: &mut ResponseHead,
@@ -356,9 +374,32 @@ impl Conn {
         Ok(())
     }
 
+    /// A part of a file as the next content. It is sent once the request is taken back.
+    pub(super) fn add_file(
+        &mut self,
+        file: OwnedFd,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), ChannelError> {
+        let Some(reply) = &mut self.answer.reply else {
+            return Err(ChannelError::Over);
+        };
+        if reply.body.is_chunked() {
+            // The kernel sends a file as it is, and not in chunks.
+            return Err(ChannelError::Over);
+        }
+        let asked = usize::try_from(length).unwrap_or(usize::MAX);
+        let left = reply.body.admit(asked) as u64;
+        self.answer.taken += left;
+        if left > 0 {
+            self.answer.file = Some(FileTail { file, offset, left });
+        }
+        Ok(())
+    }
+
     /// Frames a piece of content. It is sent at once if it is large, or if it is to be flushed;
     /// otherwise it waits for what follows.
-    fn add_content(&mut self, piece: &[u8], flush: bool) -> Result<(), ChannelError> {
+    pub(super) fn add_content(&mut self, piece: &[u8], flush: bool) -> Result<(), ChannelError> {
         let answer = &mut self.answer;
         if answer.end.is_some_and(|end| end != End::CutShort) {
             return Err(ChannelError::Gone);
@@ -410,7 +451,7 @@ impl Conn {
     }
 
     /// The bytes that the Content-Length still promises.
-    fn end_answer(&mut self) -> u64 {
+    pub(super) fn end_answer(&mut self) -> u64 {
         let answer = &mut self.answer;
         answer.finished = true;
         let Some(reply) = &answer.reply else { return 0 };

@@ -10,7 +10,8 @@ use tricorn_http::{HeadScan, PeerError};
 use super::Key;
 use super::env::Env;
 use super::timers::{Limit, NEVER};
-use crate::exchange::{End, Endpoints, Request};
+use crate::exchange::{End, Endpoints, Kept, Request, Stage};
+use crate::gateway::Decision;
 use crate::sock::{Stream, Transfer};
 
 /// Where a connection is in the life of its request.
@@ -26,6 +27,8 @@ pub(super) enum Phase {
     Queued,
     /// The gateway has it.
     Running,
+    /// A compiled handler has suspended it: somebody will decide.
+    Pending,
     /// The answer is whole, and not all of it is sent.
     Flushing,
     /// The rest of a body that nobody read is thrown away before the next request.
@@ -155,6 +158,16 @@ pub(super) struct Conn {
     pub(super) keep: bool,
     /// The application has the socket.
     pub(super) taken_over: bool,
+    /// `pre_request` was fired for the request: `post_request` will be.
+    pub(super) announced: bool,
+    /// What compiled handlers keep with the request.
+    pub(super) kept: Kept,
+    /// The content of an answer that one of them gives.
+    pub(super) own_body: Vec<u8>,
+    /// Where their chain goes on once a suspended request is resumed, and of which event.
+    pub(super) resumes: Option<(Stage, usize)>,
+    /// What was decided before the request was parked.
+    pub(super) decided: Option<Decision>,
     /// When it was accepted, or its last answer was complete: while nothing of a next request has
     /// come it has been idle since then.
     pub(super) idle_since: u64,
@@ -184,6 +197,11 @@ impl Conn {
             answer: Answer::default(),
             keep: false,
             taken_over: false,
+            announced: false,
+            kept: Kept::default(),
+            own_body: Vec::new(),
+            resumes: None,
+            decided: None,
             idle_since: 0,
             drained: 0,
             limit: Limit::default(),

@@ -49,7 +49,7 @@ pub(in super::super) struct Core {
     epoll: Arc<Epoll>,
     pub(in super::super) listeners: Listeners,
     table: Slab<Arc<ConnCell>>,
-    next_serial: u32,
+    pub(super) next_serial: u32,
     /// Events of this turn that have not been looked at.
     events: VecDeque<EpollEvent>,
     /// Connections that could go on at once, and are looked at in the next turn.
@@ -109,6 +109,7 @@ impl Core {
                 self.events.push_back(*event);
             }
         }
+        self.take_decisions();
         self.expire();
     }
 
@@ -178,9 +179,10 @@ impl Core {
             conn.phase = Phase::Running;
             conn.thread = thread;
             let (number, request) = (conn.number, conn.request.clone());
-            drop(conn);
+            let is_new = !std::mem::replace(&mut conn.announced, true);
             if let Some(request) = request {
-                self.env.begin_request(thread);
+                self.env.begin_request(thread, is_new);
+                drop(conn);
                 let place = cell.key.place();
                 return Some(Transaction {
                     request,
@@ -206,6 +208,8 @@ impl Core {
             conn.phase = Phase::Flushing;
             self.release_body(&mut conn);
             self.pump(&cell, &mut conn);
+        } else if conn.phase == Phase::Pending {
+            self.park(&cell, &mut conn);
         }
         drop(conn);
         self.resume_bodies();
@@ -307,6 +311,9 @@ impl Core {
             local: Arc::clone(&listener.local),
         };
         let may_open = trust.proxy_protocol != tricorn_http::trust::ProxyProtocol::Off;
+        if self.env.natives.connections && !self.greet(&endpoints) {
+            return;
+        }
         let mut conn = Conn::new(accepted.stream, endpoints, may_open);
         conn.rest(self.now, self.env.limits.header);
         // Serials stay below those of listeners: 31 bits are plenty to tell neighbours apart.
@@ -323,7 +330,7 @@ impl Core {
         self.pump(&cell, &mut conn);
     }
 
-    fn find(&self, key: Key) -> Option<Arc<ConnCell>> {
+    pub(super) fn find(&self, key: Key) -> Option<Arc<ConnCell>> {
         self.table
             .get(key.place())
             .filter(|cell| cell.key == key)
@@ -339,7 +346,11 @@ impl Core {
                 Phase::Flushing => self.flush(conn),
                 Phase::Draining => self.drain(conn),
                 Phase::Lingering => self.linger(conn),
-                Phase::BodyPaused | Phase::Queued | Phase::Running | Phase::Closed => false,
+                Phase::BodyPaused
+                | Phase::Queued
+                | Phase::Running
+                | Phase::Pending
+                | Phase::Closed => false,
             };
             if !again {
                 break;
@@ -352,6 +363,7 @@ impl Core {
         let needed = match conn.phase {
             Phase::Closed => return self.remove(cell, conn),
             Phase::Queued | Phase::Running => return,
+            Phase::Pending => return self.timers.arm(cell.key, &mut conn.limit),
             Phase::Flushing => Interest::ReadWrite,
             _ => Interest::Read,
         };
@@ -389,6 +401,9 @@ impl Core {
             .get(cell.key.place())
             .is_some_and(|there| there.key == cell.key);
         if is_there {
+            if self.env.natives.connections {
+                self.take_leave(cell, conn);
+            }
             self.release_body(conn);
             self.table.remove(cell.key.place());
             self.env.cell.set_connections(self.table.len());

@@ -6,7 +6,7 @@ use super::super::ages::Ages;
 use crate::access::{Format, InvalidFormat};
 use crate::clock::nanos;
 use crate::config::Config;
-use crate::gateway::Control;
+use crate::gateway::{Control, Resumptions};
 use crate::hooks::{Bus, Event};
 use crate::lifeline::Cell;
 
@@ -16,14 +16,49 @@ pub(in super::super) struct Env {
     pub(in super::super) config: Arc<Config>,
     pub(in super::super) bus: Arc<Bus>,
     pub(in super::super) control: Arc<Control>,
+    pub(in super::super) resumptions: Arc<Resumptions>,
+    /// Which of its events compiled handlers listen to.
+    pub(in super::super) natives: Natives,
     pub(in super::super) cell: &'static Cell,
     pub(in super::super) ages: Ages,
     pub(in super::super) limits: TimeLimits,
     /// The compiled access format, if there is an access log.
     pub(in super::super) access: Option<Format>,
-    /// Requests after which the worker leaves; 0 for never.
     /// Somebody wants to know how long each request took.
     pub(super) wants_duration: bool,
+}
+
+/// How others reach the worker.
+#[derive(Debug)]
+pub(in super::super) struct Means {
+    /// To ask it for something.
+    pub(in super::super) control: Arc<Control>,
+    /// To decide of suspended requests.
+    pub(in super::super) resumptions: Arc<Resumptions>,
+}
+
+/// The events of requests and connections that compiled handlers listen to.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Natives {
+    pub(in super::super) head: bool,
+    /// Handlers of `pre_request` that can run before any of Python's.
+    pub(in super::super) ready: bool,
+    pub(in super::super) start: bool,
+    pub(in super::super) done: bool,
+    pub(in super::super) connections: bool,
+}
+
+impl Natives {
+    fn of(bus: &Bus) -> Self {
+        let hears = |event| bus.is_heard_natively(event);
+        Self {
+            head: hears(Event::RequestHead),
+            ready: bus.leading_native(Event::PreRequest) > 0,
+            start: hears(Event::ResponseStart),
+            done: hears(Event::PostRequest) || hears(Event::Access),
+            connections: hears(Event::ConnOpen) || hears(Event::ConnClose),
+        }
+    }
 }
 
 /// The configuration's time limits, in nanoseconds; `None` for none.
@@ -32,6 +67,8 @@ pub(in super::super) struct TimeLimits {
     pub(super) header: Option<u64>,
     pub(super) body: Option<u64>,
     pub(super) write: Option<u64>,
+    /// For a suspended request to be decided.
+    pub(super) decision: Option<u64>,
     pub(super) keepalive: u64,
 }
 
@@ -39,7 +76,7 @@ impl Env {
     pub(in super::super) fn new(
         config: Arc<Config>,
         bus: Arc<Bus>,
-        control: Arc<Control>,
+        means: Means,
         cell: &'static Cell,
     ) -> Result<Self, InvalidFormat> {
         let time = &config.time;
@@ -47,19 +84,27 @@ impl Env {
             header: time.header.map(nanos),
             body: time.body.map(nanos),
             write: time.write.map(nanos),
+            decision: time.timeout.map(nanos),
             keepalive: nanos(time.keepalive),
         };
         let logs_access = config.logging.accesslog.is_some();
         let access = logs_access
             .then(|| Format::compile(&config.logging.access_format))
             .transpose()?;
-        let wants_duration = access.is_some() || bus.is_heard(Event::Access);
+        let natives = Natives::of(&bus);
+        let wants_duration = access.is_some() || natives.done;
+        let Means {
+            control,
+            resumptions,
+        } = means;
         let ages = Ages::new(cell, config.threads);
         Ok(Self {
             ages,
             config,
             bus,
             control,
+            resumptions,
+            natives,
             cell,
             limits,
             access,
@@ -69,8 +114,12 @@ impl Env {
 
     /// A thread begins to run a request. With the last that the worker is to serve it begins to
     /// stop, so that the answer says that the connection is not kept.
-    pub(super) fn begin_request(&self, thread: usize) {
+    pub(super) fn begin_request(&self, thread: usize, is_new: bool) {
         self.ages.begin(thread);
+        if !is_new {
+            return;
+        }
+        self.cell.count_request();
         let limit = self.control.most_requests();
         if limit > 0 && self.cell.requests() >= limit && self.control.is_alive() {
             let pid = std::process::id();

@@ -61,6 +61,7 @@ impl Core {
                 endpoints,
                 number: 0,
                 started: now,
+                environ: Vec::new(),
             })
         });
         if request.started == 0 {
@@ -100,6 +101,10 @@ impl Core {
             None if !conn.answer.finished => End::CutShort,
             None => End::Complete,
         };
+        if self.env.natives.done {
+            self.tell_of_end(conn, end);
+        }
+        conn.kept.clear();
         self.record(conn, end);
         let closes = conn.answer.reply.as_ref().is_none_or(|reply| reply.close);
         if end == End::Complete && !closes {
@@ -136,6 +141,9 @@ impl Core {
     fn next_request(&mut self, conn: &mut Conn) {
         conn.answer.reset();
         conn.taken_over = false;
+        conn.announced = false;
+        conn.resumes = None;
+        conn.decided = None;
         if conn.body_is_read() {
             conn.phase = Phase::Head;
             conn.body.decoder = None;
@@ -221,6 +229,7 @@ impl Core {
             Phase::Body | Phase::BodyPaused => self.refuse(conn, PeerError::BodyTimeout),
             Phase::Flushing => conn.answer.end = Some(End::WriteTimeout),
             Phase::Draining | Phase::Lingering => conn.phase = Phase::Closed,
+            Phase::Pending => self.give_up_decision(conn),
             Phase::Queued | Phase::Running | Phase::Closed => {}
         }
     }

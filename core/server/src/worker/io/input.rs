@@ -165,14 +165,20 @@ impl Core {
         conn.limit.at = NEVER;
         conn.body.error = None;
         conn.body.owes_continue = expects && framing != Framing::None;
-        if framing == Framing::None {
-            conn.body.decoder = None;
-            return self.queue(cell, conn);
+        conn.body.decoder = (framing != Framing::None)
+            .then(|| BodyDecoder::new(framing, &self.env.config.rules.limits));
+        if !self.env.natives.head || self.pass_head(cell, conn, 0) {
+            self.await_body(cell, conn);
         }
-        conn.body.decoder = Some(BodyDecoder::new(framing, &self.env.config.rules.limits));
-        match framing {
-            Framing::Length(length)
-                if !expects && length <= self.env.config.bounds.request_body as u64 =>
+    }
+
+    /// The head is let through: reads a body of a known and moderate length before the request runs.
+    pub(super) fn await_body(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
+        let decoder = conn.body.decoder.as_ref();
+        match decoder.and_then(BodyDecoder::remaining) {
+            Some(length)
+                if !conn.body.owes_continue
+                    && length <= self.env.config.bounds.request_body as u64 =>
             {
                 self.reserve_body(cell, conn, length as usize);
             }
@@ -305,9 +311,11 @@ fn request_of(conn: &mut Conn) -> &mut Request {
             endpoints,
             number: 0,
             started: 0,
+            environ: Vec::new(),
         })
     });
     let request = Arc::make_mut(request);
+    request.environ.clear();
     if !Arc::ptr_eq(&request.endpoints, &conn.endpoints) {
         request.endpoints = Arc::clone(&conn.endpoints);
     }

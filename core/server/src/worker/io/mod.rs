@@ -5,11 +5,15 @@
 //!            ┌────────────── next request ◄─────────────────┐
 //!   accept ─► Head ─► Body ─► Queued ─► Running ─► Flushing ─┴─► Draining ─► Head
 //!               │       (short bodies)   (the gateway's)    └─► Lingering ─► closed
-//!               └─ refused ────────────────────────────────────►┘
+//!               │ ▲               ▲ │
+//!               │ └──► Pending ◄──┴─┘ (suspended by a compiled handler)
+//!               └─ refused, or answered by a compiled handler ─►┘
 //! ```
 //!
 //! The core is locked for short times only: never across a wait, and never across a call into the
-//! application or a hook. A connection has a lock of its own, which its running request takes
+//! application or a Python hook. Compiled handlers of the events that belong to the connection
+//! (`request_head`, `response_start`, `post_request`, `access`, `conn_open`, `conn_close`) run where
+//! the connection is at hand, under its lock: they are asked to be quick. A connection has a lock of its own, which its running request takes
 //! without the core's. The order is: core, then connection.
 
 mod accept;
@@ -19,12 +23,13 @@ mod core;
 mod env;
 mod finish;
 mod input;
+mod natives;
 mod output;
 mod timers;
 
 pub(super) use accept::Listeners;
 pub(super) use core::Core;
-pub(super) use env::Env;
+pub(super) use env::{Env, Means};
 
 /// A connection's name: its place in the table, and a number that tells it from whoever had the
 /// place before.

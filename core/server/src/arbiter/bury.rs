@@ -1,0 +1,107 @@
+//! The end of a worker: what the log says of it, who is told, and what follows if it died inside a
+//! compiled plugin.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal as Number;
+
+use super::drive::Driver;
+use super::event::Event;
+use super::slot::{Cause, Departed, Status};
+use crate::config::OnCrash;
+use crate::error::Exit;
+use crate::hooks::{Event as Hook, Obituary, Occasion};
+use crate::plugin;
+
+/// So many workers that die inside one plugin within `WINDOW` make its `on_crash` count.
+const CRASHES: usize = 3;
+const WINDOW: Duration = Duration::from_secs(60);
+
+impl Driver<'_> {
+    pub(super) fn bury(&mut self, departed: &Departed) {
+        let place = self
+            .gone
+            .iter()
+            .position(|child| child.member.age == departed.age);
+        let child = place.map(|place| self.gone.swap_remove(place));
+        let crumbs = self.board.cell(departed.id).crumbs();
+        let scene = child.and_then(|child| child.plugins.scene_of_death(crumbs));
+        plugin::forget_worker(departed.id);
+        self.tell_of(departed, scene.as_ref().map(|(_, text)| text.as_str()));
+        self.host.mourn_worker(departed);
+        let obituary = obituary(departed);
+        self.fire(Hook::ChildExit, &Occasion::Gone(&obituary));
+        self.host.forget_worker(departed.age);
+        if let (Some((place, _)), Status::Signal(_), Cause::Crash) =
+            (scene, departed.status, departed.cause)
+        {
+            self.note_crash(place);
+        }
+    }
+
+    fn tell_of(&self, departed: &Departed, scene: Option<&str>) {
+        let (id, pid, cause) = (departed.id, departed.pid, departed.cause.name());
+        match departed.status {
+            Status::Code(0) => log::debug!("Worker (pid:{pid}) has left ({cause})"),
+            Status::Code(code) => {
+                log::error!("Worker (pid:{pid}) exited with code {code} ({cause})");
+            }
+            Status::Signal(number) => {
+                let name = Number::try_from(number)
+                    .map_or_else(|_| number.to_string(), |s| s.as_str().to_owned());
+                if let Some(scene) = scene {
+                    return log::error!("Worker {id} (pid {pid}) died of {name} inside {scene}");
+                }
+                let is_killed = number == Number::SIGKILL as i32;
+                let hint = if is_killed && departed.cause == Cause::Crash {
+                    ": perhaps out of memory"
+                } else {
+                    ""
+                };
+                log::error!("Worker (pid:{pid}) was killed by {name} ({cause}){hint}");
+            }
+        }
+    }
+
+    fn note_crash(&mut self, place: usize) {
+        let now = Instant::now();
+        self.crashes
+            .retain(|&(_, at)| now.saturating_duration_since(at) < WINDOW);
+        self.crashes.push((place, now));
+        let count = self
+            .crashes
+            .iter()
+            .filter(|(other, _)| *other == place)
+            .count();
+        if count < CRASHES {
+            return;
+        }
+        match self.generation.plugins.on_crash(place) {
+            OnCrash::Continue => {}
+            OnCrash::Disable => {
+                if let Some(module) = self.generation.plugins.modules().get(place) {
+                    module.set_aside("three workers died in it within a minute");
+                }
+            }
+            OnCrash::Halt => {
+                log::error!("Three workers died inside the same plugin: the server stops");
+                self.queue.push_back(Event::Leave(Exit::Startup));
+            }
+        }
+    }
+}
+
+fn obituary(departed: &Departed) -> Obituary {
+    let (code, signal) = match departed.status {
+        Status::Code(code) => (Some(code), None),
+        Status::Signal(number) => (None, Some(number)),
+    };
+    Obituary {
+        age: departed.age,
+        id: departed.id,
+        pid: departed.pid,
+        code,
+        signal,
+        cause: departed.cause.name(),
+    }
+}

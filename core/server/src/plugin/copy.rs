@@ -1,0 +1,129 @@
+//! The private copy that a plugin is loaded from.
+//!
+//! Opened twice by one path, a file gives the old code although it was replaced; overwritten in
+//! place, it pulls the code away under running workers. So what was read and checked is written to
+//! a file of the server's own, named by its content, and that is opened.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use tempfile::TempDir;
+
+use super::file::PluginFile;
+
+/// A copy, taken away when it is no longer needed. Lives in the process that made it only: the
+/// children that try it out leave without its destructor.
+#[derive(Debug)]
+pub(super) struct PrivateCopy {
+    /// What to open.
+    pub(super) path: PathBuf,
+    _place: Option<Place>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// A folder that nobody else may look into.
+    Folder { _folder: TempDir },
+    /// Where no folder could be written, or code in it not be run.
+    Memory { _memory: OwnedFd },
+}
+
+impl PrivateCopy {
+    /// Writes a copy: to the user's runtime folder or the temporary one, else to memory.
+    ///
+    /// # Errors
+    /// No room anywhere.
+    pub(super) fn make(file: &PluginFile, is_kept: bool) -> io::Result<Self> {
+        Self::in_folder(file, is_kept).or_else(|_| Self::in_memory(file))
+    }
+
+    fn in_folder(file: &PluginFile, is_kept: bool) -> io::Result<Self> {
+        let base = std::env::var_os("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            .filter(|path| path.is_dir())
+            .unwrap_or_else(std::env::temp_dir);
+        if is_noexec(&base) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let folder = tempfile::Builder::new()
+            .prefix("tricorn-")
+            .tempdir_in(base)?;
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+        let path = folder.path().join(format!("{}-{name}", &file.sha256[..16]));
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?
+            .write_all(&file.bytes)?;
+        if is_kept {
+            log::info!(
+                "Plugin {} is loaded from {}",
+                file.path.display(),
+                path.display()
+            );
+            let _ = folder.keep();
+            return Ok(Self { path, _place: None });
+        }
+        let place = Some(Place::Folder { _folder: folder });
+        Ok(Self {
+            path,
+            _place: place,
+        })
+    }
+
+    fn in_memory(file: &PluginFile) -> io::Result<Self> {
+        let name = format!("{}-tricorn-plugin", &file.sha256[..16]);
+        let mut memory = fs::File::from(memfd_create(name.as_str(), MFdFlags::MFD_CLOEXEC)?);
+        memory.write_all(&file.bytes)?;
+        let path = format!("/proc/self/fd/{}", memory.as_raw_fd()).into();
+        let place = Some(Place::Memory {
+            _memory: memory.into(),
+        });
+        Ok(Self {
+            path,
+            _place: place,
+        })
+    }
+}
+
+fn is_noexec(folder: &Path) -> bool {
+    nix::sys::statvfs::statvfs(folder).is_ok_and(|about| {
+        about
+            .flags()
+            .contains(nix::sys::statvfs::FsFlags::ST_NOEXEC)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> PluginFile {
+        PluginFile {
+            path: "/opt/libx.so".into(),
+            bytes: b"code".to_vec(),
+            sha256: "0123456789abcdef0123".into(),
+        }
+    }
+
+    #[test]
+    fn a_copy_is_there_as_long_as_it_is_needed() {
+        let copy = PrivateCopy::make(&file(), false).unwrap();
+        let path = copy.path.clone();
+        assert!(path.ends_with("0123456789abcdef-libx.so"), "{path:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"code");
+        drop(copy);
+        assert!(!path.exists() && !path.parent().unwrap().exists());
+    }
+
+    #[test]
+    fn memory_serves_where_no_folder_does() {
+        let copy = PrivateCopy::in_memory(&file()).unwrap();
+        assert_eq!(fs::read(&copy.path).unwrap(), b"code");
+    }
+}

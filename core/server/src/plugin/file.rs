@@ -1,0 +1,177 @@
+//! A plugin's file, before any of it runs: who may write it, what it holds, what it hashes to.
+
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Uid;
+use sha2::{Digest, Sha256};
+
+use crate::config::{Place, PluginSpec};
+
+/// Finds the file that an entry point of this name stands for.
+pub type Resolve<'r> = &'r dyn Fn(&str) -> Result<PathBuf, String>;
+
+/// What was read of a plugin's file.
+#[derive(Debug, Clone)]
+pub(super) struct PluginFile {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+    /// What that hashes to, as `sha256sum` prints it.
+    pub sha256: String,
+}
+
+/// Reads the file that the settings name, and checks that nobody else may write it.
+///
+/// # Errors
+/// Every reason for which it is not to be loaded.
+pub(super) fn read(
+    spec: &PluginSpec,
+    is_strict: bool,
+    resolve: Resolve<'_>,
+) -> Result<PluginFile, Vec<String>> {
+    let path = match &spec.place {
+        Place::File(path) => path.clone(),
+        Place::Package(name) => resolve(name).map_err(|why| vec![why])?,
+    };
+    let mut reasons = Vec::new();
+    let file = open(&path, is_strict, &mut reasons)?;
+    if let Some(wanted) = spec
+        .sha256
+        .as_ref()
+        .filter(|wanted| **wanted != file.sha256)
+    {
+        reasons.push(format!(
+            "its SHA-256 is {}, the settings say {wanted}",
+            file.sha256
+        ));
+    }
+    if reasons.is_empty() {
+        Ok(file)
+    } else {
+        Err(reasons)
+    }
+}
+
+fn open(
+    path: &Path,
+    is_strict: bool,
+    reasons: &mut Vec<String>,
+) -> Result<PluginFile, Vec<String>> {
+    let refused = |error: std::io::Error| vec![format!("it cannot be read: {error}")];
+    let mut file = File::open(path).map_err(refused)?;
+    let about = file.metadata().map_err(refused)?;
+    if !about.is_file() {
+        return Err(vec!["it is not a file".into()]);
+    }
+    if is_strict {
+        reasons.extend(distrust(path, &about));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(refused)?;
+    let sha256 = hexadecimal(&Sha256::digest(&bytes));
+    Ok(PluginFile {
+        path: path.to_owned(),
+        bytes,
+        sha256,
+    })
+}
+
+/// Compiled code has all the rights of the server: whoever may write it has them too.
+fn distrust(path: &Path, about: &Metadata) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    reasons.extend(distrust_one("the file", about));
+    match std::fs::metadata(parent) {
+        Ok(about) => reasons.extend(distrust_one("its folder", &about)),
+        Err(error) => reasons.push(format!("its folder cannot be looked at: {error}")),
+    }
+    reasons
+}
+
+fn distrust_one(what: &str, about: &Metadata) -> Vec<String> {
+    const STICKY: u32 = 0o1000;
+    const OTHERS_WRITE: u32 = 0o002;
+    let mode = about.permissions().mode();
+    let mut reasons = Vec::new();
+    // In a sticky folder, such as /tmp, nobody can replace another's file.
+    let is_open = mode & OTHERS_WRITE != 0 && !(about.is_dir() && mode & STICKY != 0);
+    if is_open {
+        reasons.push(format!(
+            "{what} may be written by anybody (mode {:o}): chmod o-w, or plugin_allow = 'permissions'",
+            mode & 0o7777
+        ));
+    }
+    let (owner, us) = (about.uid(), Uid::effective().as_raw());
+    if owner != us && owner != 0 {
+        reasons.push(format!(
+            "{what} belongs to user {owner}, neither root nor user {us} of the server: chown it, or plugin_allow = 'permissions'"
+        ));
+    }
+    reasons
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Layer, Settings, Source, Value};
+
+    fn spec(path: &Path, sha256: Option<&str>) -> PluginSpec {
+        let path: Value = path.display().to_string().into();
+        let mut entry = vec![("path".to_owned(), path)];
+        entry.extend(sha256.map(|sum| ("sha256".to_owned(), sum.into())));
+        let layer = Layer {
+            source: Source::CommandLine,
+            values: vec![("plugins".into(), Value::List(vec![Value::Dict(entry)]))],
+        };
+        let settings = Settings::resolve(&[layer], |_| None).unwrap();
+        let config = crate::config::Config::from_settings(settings).unwrap();
+        config.plugins.specs[0].clone()
+    }
+
+    fn reasons(spec: &PluginSpec) -> String {
+        read(spec, true, &|_| Err("no packages here".into()))
+            .map(|_| String::new())
+            .unwrap_or_else(|reasons| reasons.join("; "))
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_is_not_loaded() {
+        let folder = std::env::temp_dir().join(format!("tricorn-file-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("a.so");
+        std::fs::write(&path, b"abc").unwrap();
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        set(&path, 0o644);
+        set(&folder, 0o755);
+        assert_eq!(reasons(&spec(&path, Some(sum))), "");
+        set(&path, 0o646);
+        set(&folder, 0o777);
+        let text = reasons(&spec(&path, Some(&"0".repeat(64))));
+        for part in [
+            "the file may be written by anybody (mode 646)",
+            "its folder may",
+            sum,
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        set(&folder, 0o1777);
+        assert!(!reasons(&spec(&path, None)).contains("folder"));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(reasons(&spec(&path, None)).contains("cannot be read"));
+        assert!(reasons(&spec(Path::new("/"), None)).contains("not a file"));
+    }
+}

@@ -1,0 +1,198 @@
+//! A plugin's handler on the bus.
+
+use std::any::Any;
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tricorn_abi as abi;
+
+use super::descriptor::{HandlerDescriptor, HandlerFunction};
+use super::host::code_name;
+use super::link;
+use super::module::Module;
+use super::payload;
+use crate::config::OnError;
+use crate::hooks::{Call, Event, Handler, HandlerError, Occasion, Source, Tongue, Verdict};
+
+/// The function, and the plugin it is of.
+#[derive(Debug)]
+pub(super) struct NativeHandler {
+    module: Arc<Module>,
+    event: Event,
+    call: HandlerFunction,
+    /// It has misbehaved, and that is in the log.
+    is_told: AtomicBool,
+}
+
+/// A plugin's handlers, for the bus.
+pub(super) fn handlers(module: &Arc<Module>) -> impl Iterator<Item = (Event, Handler)> {
+    module
+        .descriptor
+        .handlers
+        .iter()
+        .map(|descriptor| (descriptor.event, handler(module, descriptor)))
+}
+
+fn handler(module: &Arc<Module>, descriptor: &HandlerDescriptor) -> Handler {
+    let (spec, event) = (&module.spec, descriptor.event);
+    let with = |own: &[String], said: Option<&Vec<String>>| {
+        own.iter()
+            .chain(said.into_iter().flatten())
+            .cloned()
+            .collect()
+    };
+    Handler {
+        name: format!("{}/{}", module.id(), descriptor.name),
+        source: Source::Plugin(module.place, spec.shown.clone()),
+        tongue: Tongue::Native,
+        priority: spec
+            .priority
+            .get(event.name())
+            .copied()
+            .unwrap_or(descriptor.priority),
+        before: with(&descriptor.before, spec.before.get(event.name())),
+        after: with(&descriptor.after, spec.after.get(event.name())),
+        goes_on: spec
+            .on_error
+            .get(event.name())
+            .map(|&policy| policy == OnError::Log),
+        call: Arc::new(NativeHandler {
+            module: Arc::clone(module),
+            event,
+            call: descriptor.call,
+            is_told: AtomicBool::new(false),
+        }),
+    }
+}
+
+impl Call for NativeHandler {
+    fn call(&self, occasion: &Occasion<'_>) -> Verdict {
+        if self.module.is_aside() {
+            return self.without(occasion);
+        }
+        if let Some(passage) = payload::passage(occasion) {
+            let mut passage = passage.borrow_mut();
+            passage.answer = None;
+            passage.suspended = false;
+        }
+        let code = self.enter(occasion);
+        self.judge(code, occasion)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl NativeHandler {
+    /// What happens in place of a handler that is set aside.
+    fn without(&self, occasion: &Occasion<'_>) -> Verdict {
+        let decides =
+            payload::passage(occasion).is_some_and(|passage| passage.borrow().stage.is_open());
+        if self.module.spec.required && decides {
+            Verdict::Unavailable
+        } else {
+            Verdict::Continue
+        }
+    }
+
+    /// Calls the function. Should the process die in it, the crumb tells where.
+    fn enter(&self, occasion: &Occasion<'_>) -> i32 {
+        let state: *mut c_void = self.module.state();
+        let crumb = link::crumb();
+        let before = crumb.map(|crumb| {
+            let before = crumb.load(Ordering::Relaxed);
+            crumb.store(
+                leave_crumb(self.module.place, self.event),
+                Ordering::Relaxed,
+            );
+            before
+        });
+        let turn = self.module.take_turn();
+        let host = self.module.ctx.host();
+        let code = payload::with(self.event, occasion, &mut |event| {
+            // SAFETY: as the ABI describes a handler: the state is what the plugin made for this
+            // process, the event's struct lives through the call, the host for ever.
+            unsafe { (self.call)(state, event, host) }
+        });
+        drop(turn);
+        if let (Some(crumb), Some(before)) = (crumb, before) {
+            crumb.store(before, Ordering::Relaxed);
+        }
+        code
+    }
+
+    fn judge(&self, code: i32, occasion: &Occasion<'_>) -> Verdict {
+        let (is_open, is_answered, is_suspended) =
+            payload::passage(occasion).map_or((false, false, false), |passage| {
+                let passage = passage.borrow();
+                (
+                    passage.stage.is_open(),
+                    passage.answer.is_some(),
+                    passage.suspended,
+                )
+            });
+        match code {
+            abi::CONTINUE => Verdict::Continue,
+            abi::STOP => Verdict::Stop,
+            abi::RESPOND if is_open && is_answered => Verdict::Respond,
+            abi::RESPOND if is_open => self.misbehaves("RESPOND without an answer"),
+            abi::PENDING if is_open && is_suspended => Verdict::Pending,
+            abi::PENDING if is_open => self.misbehaves("PENDING without a token"),
+            abi::CLOSE if is_open || self.event == Event::ConnOpen => Verdict::Close,
+            abi::RESPOND | abi::PENDING | abi::CLOSE => {
+                let what = format!("verdict {code}, which this event does not allow");
+                self.misbehaves(&what)
+            }
+            abi::PANIC => {
+                self.module.note_panic();
+                failed("it panicked", false)
+            }
+            1.. => self.misbehaves(&format!("verdict {code}, which means nothing")),
+            _ => failed(&format!("it returned {}", code_name(code)), false),
+        }
+    }
+
+    /// A fault that will be there at every call is told once.
+    fn misbehaves(&self, what: &str) -> Verdict {
+        let is_told = self.is_told.swap(true, Ordering::Relaxed);
+        failed(
+            &format!("it misbehaves ({what}); this is not told again"),
+            is_told,
+        )
+    }
+}
+
+fn failed(summary: &str, is_known: bool) -> Verdict {
+    Verdict::Failed(HandlerError {
+        summary: summary.to_owned(),
+        trace: None,
+        is_known,
+    })
+}
+
+/// What is left in a worker's cell while it is inside a handler.
+fn leave_crumb(place: usize, event: Event) -> u32 {
+    (u32::try_from(place).unwrap_or(0) + 1) << 8 | event as u32
+}
+
+/// What a crumb says: the plugin's place, and the event.
+pub(super) fn read_crumb(crumb: u32) -> Option<(usize, Event)> {
+    let place = (crumb >> 8).checked_sub(1)?;
+    let event = Event::ALL.get((crumb & 0xff) as usize)?;
+    Some((place as usize, *event))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crumb_is_read_as_it_was_left() {
+        let crumb = leave_crumb(3, Event::ConnClose);
+        assert_eq!(read_crumb(crumb), Some((3, Event::ConnClose)));
+        assert_eq!(read_crumb(0), None);
+        assert_eq!(read_crumb(1 << 8 | 0xff), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! The plugins of this worker: made after the fork, taken down before the process ends.
+
+use std::ffi::c_void;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::host::enter_metrics;
+use super::link::{self, WorkerLink};
+use super::load::Plugins;
+use super::module::Module;
+use crate::error::{Blame, Exit, Failure};
+use crate::exchange::Release;
+use crate::gateway::{Control, Resumptions};
+use crate::hooks::Age;
+use crate::lifeline::WorkerSide;
+
+/// How long threads of plugins may take to notice that the worker leaves.
+const PARTING: Duration = Duration::from_secs(2);
+
+static SERVING: OnceLock<Vec<Arc<Module>>> = OnceLock::new();
+
+fn module(place: usize) -> Option<&'static Arc<Module>> {
+    SERVING.get()?.get(place)
+}
+
+/// The instance of the plugin of this place.
+pub(super) fn instance(place: usize) -> *mut c_void {
+    module(place).map_or(std::ptr::null_mut(), |module| module.state())
+}
+
+/// How that plugin lets go of what it keeps with a request.
+pub(super) fn release(place: usize) -> Option<Release> {
+    module(place).and_then(|module| module.descriptor.functions.request_drop)
+}
+
+/// A worker, as far as plugins are concerned.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// Its side of the lifeline.
+    pub side: &'a WorkerSide,
+    /// Its number in the order of forks.
+    pub age: Age,
+    /// Threads that run requests.
+    pub threads: usize,
+    /// How it is asked to stop.
+    pub control: &'a Arc<Control>,
+    /// Where suspended requests are decided.
+    pub resumptions: &'a Arc<Resumptions>,
+}
+
+/// Makes the instances of a worker, in the order of the settings.
+///
+/// # Errors
+/// The plugin that could not be made, and why.
+pub fn enter(plugins: &Plugins, around: &Surroundings<'_>) -> Result<(), Failure> {
+    if plugins.modules().is_empty() {
+        return Ok(());
+    }
+    let worker = link::become_worker(WorkerLink {
+        id: around.side.id,
+        age: around.age,
+        pid: std::process::id(),
+        threads: around.threads,
+        workers: around.side.board.workers(),
+        cell: around.side.cell(),
+        control: Arc::clone(around.control),
+        resumptions: Arc::clone(around.resumptions),
+        is_leaving: false.into(),
+        spawned: Mutex::default(),
+    });
+    enter_metrics(worker.id);
+    let modules = SERVING.get_or_init(|| plugins.modules().to_vec());
+    for module in modules.iter().filter(|module| !module.is_aside()) {
+        module.create_instance(worker).map_err(|why| {
+            let id = module.id();
+            Failure::new(
+                Blame::Plugin,
+                format!("the worker cannot boot: plugin {id}: {why}"),
+            )
+            .exits_with(Exit::WorkerBoot)
+        })?;
+    }
+    Ok(())
+}
+
+/// Ends the plugins' threads and takes the instances down, in the order opposite to their making.
+pub fn leave() {
+    let (Some(worker), Some(modules)) = (link::worker(), SERVING.get()) else {
+        return;
+    };
+    worker.is_leaving.store(true, Ordering::Relaxed);
+    let busy = end_threads(worker);
+    for module in modules.iter().rev() {
+        // What a thread still uses is left where it is; the process ends anyway.
+        if !busy.contains(&module.place) {
+            module.destroy_instance();
+        }
+    }
+}
+
+/// Waits for the threads; the places of the plugins that have one which does not end.
+fn end_threads(worker: &WorkerLink) -> Vec<usize> {
+    let deadline = Instant::now() + PARTING;
+    let mut busy = Vec::new();
+    for spawned in std::mem::take(&mut *worker.spawned()) {
+        while !spawned.thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if spawned.thread.is_finished() {
+            // It has nothing to say: a panic was its plugin's to catch.
+            let _ = spawned.thread.join();
+        } else {
+            let id = module(spawned.owner).map_or("?", |module| module.id());
+            log::warn!(
+                "Plugin {id}: its thread '{}' does not end with the worker",
+                spawned.name
+            );
+            busy.push(spawned.owner);
+        }
+    }
+    busy
+}

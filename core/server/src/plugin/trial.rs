@@ -1,0 +1,79 @@
+//! What happens in the child that tries a plugin out: opened, checked, and its module made.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use super::descriptor::Tolerance;
+use super::host::Ctx;
+use super::link;
+use super::load::Candidate;
+use super::module::init;
+use super::probe::probe;
+
+/// Tries all candidates: for each the reasons against it.
+///
+/// # Errors
+/// No processes or descriptors left.
+pub(super) fn all(
+    candidates: &[Candidate],
+    limit: Duration,
+    tolerance: Tolerance,
+) -> io::Result<Vec<Vec<String>>> {
+    probe(candidates.len(), limit, |place| {
+        link::become_probe();
+        one(&candidates[place], tolerance)
+    })
+}
+
+/// Tries one; runs in the child.
+fn one(candidate: &Candidate, tolerance: Tolerance) -> Vec<String> {
+    let before = threads();
+    let contents = match candidate.open(tolerance) {
+        Ok(contents) => contents,
+        Err(reasons) => return reasons,
+    };
+    let wanted = match candidate.wanted(contents) {
+        Ok(wanted) => wanted,
+        Err(reason) => return vec![reason],
+    };
+    let mut reasons = Vec::new();
+    for descriptor in wanted {
+        let ctx = Ctx::new(descriptor.id.clone(), usize::MAX);
+        if let Err(why) = init(&descriptor, &candidate.spec, ctx) {
+            reasons.push(why);
+        }
+    }
+    let started = new_threads(&before);
+    if !started.is_empty() && !tolerance.threads {
+        reasons.push(format!(
+            "it starts threads in the arbiter ({}), which a fork would lose: start them in the worker, or plugin_allow = 'threads'",
+            started.join(", ")
+        ));
+    }
+    reasons
+}
+
+/// The threads of this process by number, with their names.
+fn threads() -> BTreeMap<String, String> {
+    let Ok(entries) = fs::read_dir("/proc/self/task") else {
+        return BTreeMap::new();
+    };
+    entries
+        .flatten()
+        .map(|entry| {
+            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            let number = entry.file_name().to_string_lossy().into_owned();
+            (number, name.trim().to_owned())
+        })
+        .collect()
+}
+
+fn new_threads(before: &BTreeMap<String, String>) -> Vec<String> {
+    threads()
+        .into_iter()
+        .filter(|(number, _)| !before.contains_key(number))
+        .map(|(_, name)| name)
+        .collect()
+}
