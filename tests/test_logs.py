@@ -230,3 +230,36 @@ def test_an_address_behind_a_trusted_proxy_is_the_connections(server):
     server.start(PLAIN, "--access-logfile", "access.log", "--access-logformat", "%(h)s %(u)s")
     server.get("/hello", "X-Forwarded-For: 203.0.113.9", "Authorization: Basic dXNlcjpwYXNz")
     assert logged(server) == ["127.0.0.1 user"]
+
+
+def test_a_refused_head_is_logged_as_itself_and_not_as_the_request_before_it(server):
+    server.start(PLAIN, "--access-logfile", "access.log")
+    path = server.folder / "access.log"
+    cases = {
+        "GET /second HTTP/1.1\nHost: x\r\n\r\n": '"GET /second HTTP/1.1" 400',
+        f"GET /{'a' * 5000} HTTP/1.1\r\n\r\n": '"GET /aaaa',
+        "\x16\x03\x01\r\n\r\n": '"\\x16\\x03\\x01" 400',
+        "get /small HTTP/1.1\r\nHost: x\r\n\r\n": '"get /small HTTP/1.1" 400',
+    }
+    for sent, logged in cases.items():
+        with server.connect() as client:
+            client.get("/hello", "User-Agent: u1", "Referer: r1")
+            client.send(sent).rest()
+        eventually(lambda text=logged: text in path.read_text(), f"{logged} is in the log")
+        assert '"-" "-"' in path.read_text().splitlines()[-1]
+
+
+def test_a_connection_that_the_application_takes_over_has_its_line(server):
+    server.write(
+        "app.py",
+        """
+        def application(environ, start_response):
+            environ["gunicorn.socket"].sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+            return []
+        """,
+    )
+    server.start("app:application", "--access-logfile", "access.log")
+    with server.connect() as client:
+        client.request("/taken").head()
+    path = server.folder / "access.log"
+    eventually(lambda: '"GET /taken HTTP/1.1" - ' in path.read_text(), "the line is there")

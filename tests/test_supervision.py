@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -522,3 +524,82 @@ def test_a_subprocess_of_a_hook_is_the_hooks_own_to_wait_for(server):
     server.wait_for_log("SUBPROCESS 5")
     server.wait_for_log("SUBPROCESS 6")
     assert server.get("/hello").status == 200
+
+
+# What a reload that is given up leaves behind: nothing.
+
+
+def test_a_reload_that_on_reload_refuses_leaves_the_logs_where_they_were(server):
+    server.write("server.conf.py", "errorlog = 'old.log'\naccesslog = 'old.acc'\nworkers = 1\n")
+    server.spawn("-c", "server.conf.py", "-b", "unix:s.sock", PLAIN)
+    old = server.folder / "old.log"
+    eventually(lambda: old.exists() and "Booting" in old.read_text(), "it serves")
+    server.write(
+        "server.conf.py",
+        """
+        errorlog = 'new.log'
+        accesslog = 'new.acc'
+        workers = 4
+        bind = ["unix:s.sock", "unix:n.sock"]
+        def on_reload(server): raise ValueError("no")
+        """,
+    )
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: "The reload is given up" in old.read_text(), "it is told in the old log")
+    server.send_signal(signal.SIGUSR1)
+    eventually(lambda: "Handling signal: usr1" in old.read_text(), "the old log is written to")
+    assert not (server.folder / "n.sock").exists()
+
+
+def test_a_system_exit_in_on_reload_ends_the_server_in_order(server):
+    server.start(PLAIN, config="import sys\ndef on_reload(server): sys.exit(6)\n")
+    server.send_signal(signal.SIGHUP)
+    assert server.wait() == 6
+    assert "Shutting down" in server.log
+
+
+def test_hup_writes_a_pidfile_again_that_is_gone(server):
+    server.start(PLAIN, "-p", "pid")
+    path = server.folder / "pid"
+    path.unlink()
+    server.send_signal(signal.SIGHUP)
+    eventually(path.exists, "the pidfile is back")
+    assert path.read_text().strip() == str(server.pid)
+
+
+def test_a_system_exit_in_drain_start_is_the_workers_code(server):
+    server.start(
+        PLAIN,
+        config="""
+        import sys
+        def drain_start(worker): sys.exit(6)
+        def child_exit(server, worker): server.log.info("CODE %s", worker.exitcode)
+        """,
+    )
+    server.wait_for_log("Booting worker")
+    eventually(server.workers, "there is a worker")
+    server.get("/hello")
+    os.kill(server.workers()[0], signal.SIGTERM)
+    server.wait_for_log("CODE 6")
+
+
+def test_a_worker_that_leaves_at_once_is_not_replaced_at_once(server):
+    server.start(PLAIN, config="def post_worker_init(worker): worker.alive = False\n")
+    server.wait_for_log("Booting worker", count=3)
+    began = time.monotonic()
+    count = server.log.count("Booting worker")
+    server.wait_for_log("Booting worker", count=count + 4)
+    assert time.monotonic() - began > 0.6
+
+
+# gevent at the top of the config file
+
+
+def test_gthread_serves_and_stops_under_a_config_file_that_has_patched_everything(server):
+    server.start(PLAIN, "--threads", "4", config="from gevent import monkey\nmonkey.patch_all()\n")
+    with ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()).request("/sleep/1") for _ in range(4)]
+        began = time.monotonic()
+        assert [client.reply().status for client in clients] == [200] * 4
+        assert time.monotonic() - began < 3
+    assert server.stop() == 0

@@ -749,3 +749,112 @@ def test_the_standard_validator_finds_nothing_wrong(serve):
         assert client.get("/", method="HEAD").status == 200
     server.stop()
     assert "AssertionError" not in server.log
+
+
+# --- what other servers let applications do
+
+
+def test_arguments_may_be_named(serve):
+    server = serve(
+        """
+        import sys
+        def application(environ, start_response):
+            data = environ["wsgi.input"].read(size=3)
+            start_response(status="200 OK", headers=[])
+            try:
+                raise ValueError
+            except ValueError:
+                start_response("500 No", [], exc_info=sys.exc_info())
+            return [data]
+        """
+    )
+    with server.connect() as client:
+        reply = client.post("/", b"abcdef")
+        assert (reply.status, reply.text) == (500, "abc")
+
+
+def test_a_line_of_wsgi_errors_that_is_not_ended_is_logged_with_its_request(serve):
+    server = serve(
+        """
+        def application(environ, start_response):
+            environ["wsgi.errors"].write("no newline in " + environ["PATH_INFO"])
+            start_response("200 OK", [])
+            return []
+        """
+    )
+    server.get("/one")
+    server.get("/two")
+    for name in ("/one", "/two"):
+        log = server.wait_for_log(f"no newline in {name}")
+        assert log.split(f"no newline in {name}")[1].startswith("\n")
+
+
+def test_many_lines_of_wsgi_errors_cost_no_more_than_they_are_long(serve):
+    server = serve(
+        """
+        import time
+        def application(environ, start_response):
+            took = []
+            for count in (5_000, 40_000):
+                began = time.perf_counter()
+                environ["wsgi.errors"].write("a line too\\n" * count)
+                took.append(time.perf_counter() - began)
+            start_response("200 OK", [])
+            return [str(took[1] < 40 * took[0]).encode()]
+        """
+    )
+    assert server.get("/").text == "True"
+
+
+def test_the_clients_socket_is_a_socket_to_whoever_asks(serve):
+    server = serve(
+        """
+        import socket
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [str(isinstance(environ["gunicorn.socket"], socket.socket)).encode()]
+        """
+    )
+    assert server.get("/").text == "True"
+
+
+def test_a_compressed_file_is_sent_as_it_is_read(serve):
+    server = serve(
+        """
+        import gzip, io
+        with gzip.open("file.gz", "wb") as file:
+            file.write(b"plain " * 1000)
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return environ["wsgi.file_wrapper"](gzip.open("file.gz"))
+        """
+    )
+    assert server.get("/").body == b"plain " * 1000
+
+
+def test_a_field_with_an_underscore_does_not_pass_for_the_length_of_the_body(serve):
+    server = serve(
+        """
+        def application(environ, start_response):
+            keys = ["CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE"]
+            start_response("200 OK", [])
+            return [" ".join(environ.get(key, "-") for key in keys).encode()]
+        """,
+        config="header_map = 'dangerous'",
+    )
+    with server.connect() as client:
+        reply = client.post(
+            "/", b"a", "Content_Length: 9", "Content-Type: a/b", "Content_Type: c/d"
+        )
+        assert reply.text == "1 a/b 9 c/d"
+
+
+def test_multithread_is_what_the_class_is(serve, worker_class):
+    server = serve(
+        """
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [str(environ["wsgi.multithread"]).encode()]
+        """,
+    )
+    assert server.get("/").text == str(worker_class == "gthread")

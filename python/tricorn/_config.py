@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
@@ -102,6 +103,20 @@ class Config:
 
         return Logger
 
+    def forwarded_allow_networks(self) -> list[Any]:
+        """Return the networks of ``forwarded_allow_ips``; ``*`` is none of them."""
+        return _networks(self.forwarded_allow_ips)
+
+    def proxy_allow_networks(self) -> list[Any]:
+        """Return the networks of ``proxy_allow_ips``; ``*`` is none of them."""
+        return _networks(self.proxy_allow_ips)
+
+    @property
+    def paste_global_conf(self) -> dict[str, str]:
+        """The pairs of ``raw_paste_global_conf``."""
+        pairs = (item.partition("=") for item in self.raw_paste_global_conf or [])
+        return {name.replace("\\=", "="): value for name, _, value in pairs}
+
     @property
     def ssl_options(self) -> dict[str, Any]:
         """The settings of TLS."""
@@ -117,6 +132,10 @@ class Config:
     def is_ssl(self) -> bool:
         """Whether TLS is on."""
         return bool(self.certfile or self.keyfile)
+
+
+def _networks(items: Iterable[str]) -> list[Any]:
+    return [ipaddress.ip_network(item) for item in items if item != "*"]
 
 
 def hook_callable(name: str, configured: Any) -> Callable[..., Any]:

@@ -145,7 +145,7 @@ def find_plugin(name: str) -> str:
         raise Mistake(what, f"install one, or name one of: {', '.join(offered) or 'there is none'}")
     try:
         value = found[0].load()
-        return os.fspath(value() if callable(value) else value)
+        return str(os.fspath(value() if callable(value) else value))
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         what = f"the plugin '{name}' ({found[0].value}) cannot be found: {reason}"
@@ -161,6 +161,9 @@ def load_application(uri: str | None) -> Callable[..., Any]:
         raise AppNotFound("no application is named", "give MODULE:NAME, or set wsgi_app")
     module_name, colon, expression = uri.partition(":")
     name, args, kwargs = _parse(uri, expression if colon else "application")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        what = f"'{module_name}' in the application '{uri}' is not the name of a module"
+        raise AppNotFound(what, "give MODULE:NAME, and the directory with --chdir")
     try:
         module: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -174,11 +177,27 @@ def load_application(uri: str | None) -> Callable[..., Any]:
         what = f"the module {module_name} has no {name} for the application '{uri}'"
         raise AppNotFound(what, "check the name") from None
     if args is not None:
+        _check_arguments(uri, application, args, kwargs)
         application = application(*args, **kwargs)
     if not callable(application):
         what = f"the application '{uri}' is not callable: {type(application).__name__}"
         raise AppNotFound(what, "name a WSGI application")
     return application
+
+
+def _check_arguments(
+    uri: str, factory: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+) -> None:
+    """Tell arguments that a factory does not take from an error inside it."""
+    try:
+        inspect.signature(factory).bind(*args, **kwargs)
+    except TypeError as error:
+        raise AppNotFound(
+            f"the application '{uri}' cannot be called so: {error}", "check it"
+        ) from None
+    except ValueError:
+        # Nobody can tell what it takes.
+        pass
 
 
 def _parse(uri: str, expression: str) -> tuple[str, list[Any] | None, dict[str, Any]]:

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tricorn import _native
 from tricorn._loading import load_application
@@ -84,6 +84,8 @@ class Arbiter:
 
     def __init__(self, app: Application, control: _native.ArbiterControl) -> None:
         self.app = app
+        self.reloads = -1
+        self.workers_killed = 0
         self.cfg = app.cfg
         self.log = app.logger
         self.pid = os.getpid()
@@ -105,6 +107,21 @@ class Arbiter:
         self._control = control
 
     @property
+    def cfg(self) -> Config:
+        """The configuration in force."""
+        return self._cfg
+
+    @cfg.setter
+    def cfg(self, cfg: Config) -> None:
+        self._cfg = cfg
+        self.reloads += 1
+        #: What gunicorn copies from the configuration, and hooks may overwrite.
+        self.address: list[Any] = cfg.address
+        self.timeout: int = cfg.timeout
+        self.proc_name: str = cfg.proc_name
+        self.worker_class: Any = cfg.worker_class
+
+    @property
     def num_workers(self) -> int:
         """The number of workers to keep."""
         return self._control.workers
@@ -119,28 +136,13 @@ class Arbiter:
         return self._control.age
 
     @property
-    def address(self) -> list[Any]:
-        """The addresses to listen on."""
-        return self.cfg.address
-
-    @property
-    def timeout(self) -> int:
-        """The time-out of workers, in seconds."""
-        return cast("int", self.cfg.timeout)
-
-    @property
-    def proc_name(self) -> str:
-        """The name in the processes' titles."""
-        return cast("str", self.cfg.proc_name)
-
-    @property
-    def worker_class(self) -> Any:
-        """The class of the workers."""
-        return self.cfg.worker_class
-
-    @property
     def _stats(self) -> dict[str, Any]:
-        return {"start_time": self.start_time, "workers_spawned": self.worker_age}
+        return {
+            "start_time": self.start_time,
+            "workers_spawned": self.worker_age,
+            "workers_killed": self.workers_killed,
+            "reloads": self.reloads,
+        }
 
     def wakeup(self) -> None:
         """Wake the arbiter from its sleep."""
@@ -152,6 +154,8 @@ class Arbiter:
             os.kill(pid, sig)
         except ProcessLookupError:
             self.wakeup()
+        else:
+            self.workers_killed += 1
 
     def kill_workers(self, sig: int) -> None:
         """Send a signal to every worker."""
@@ -162,7 +166,10 @@ class Arbiter:
         """Keep the number of workers as it should be: the arbiter does so by itself."""
         self.wakeup()
 
-    spawn_workers = reap_workers = murder_workers = manage_workers
+    spawn_worker = spawn_workers = reap_workers = murder_workers = manage_workers
+
+    def maybe_promote_master(self) -> None:
+        """Do nothing: an upgrade that succeeds is noticed by itself."""
 
     def __getattr__(self, name: str) -> Any:
         """Give ``handle_hup`` and the like: they act as if that signal had arrived."""
@@ -218,6 +225,12 @@ class WorkerTmp:
 
 class Worker:
     """A worker: before the fork, in its own process, and in ``child_exit``."""
+
+    #: The signals that mean something to a worker.
+    SIGNALS: ClassVar[list[signal.Signals]] = [
+        getattr(signal, f"SIG{name}")
+        for name in ("ABRT", "HUP", "QUIT", "INT", "TERM", "USR1", "USR2", "WINCH", "CHLD")
+    ]
 
     def __init__(self, age: int, server: Arbiter) -> None:
         cfg = server.cfg
@@ -301,6 +314,9 @@ class Worker:
     def handle_abort(self, sig: int | None, frame: FrameType | None) -> None:
         """Abort, as ABRT does."""
         _native.worker_abort(sig, frame)
+
+    def handle_winch(self, sig: int | None, frame: FrameType | None) -> None:
+        """Do nothing: a terminal that was resized is nobody's affair."""
 
     def __str__(self) -> str:
         return f"<Worker {self.pid}>"

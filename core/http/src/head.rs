@@ -21,6 +21,9 @@ pub struct Rules {
     pub trust: Trust,
 }
 
+/// So much of a line that cannot be read is kept.
+const MOST_KEPT: usize = 1024;
+
 /// A request's head. Owns its bytes; reading another one into it reuses them.
 #[derive(Debug, Clone, Default)]
 pub struct Head {
@@ -52,11 +55,13 @@ impl Head {
         self.clear();
         self.bytes
             .extend_from_slice(&buffer[extent.start..extent.end]);
+        if rules.leniency.casefold_method {
+            // First of all: which target is allowed depends on the method.
+            let end = memchr::memchr(b' ', &self.bytes).unwrap_or(0);
+            self.bytes[..end].make_ascii_uppercase();
+        }
         let (line, fields_at) = request_line::parse(&self.bytes, rules.leniency)?;
         self.line = line;
-        if rules.leniency.casefold_method {
-            self.bytes[line.method.range()].make_ascii_uppercase();
-        }
         if extent.folded && !rules.leniency.obsolete_folding {
             return Err(PeerError::ObsoleteFolding);
         }
@@ -67,6 +72,25 @@ impl Head {
         fields::parse(&self.bytes, fields_at, extent.fields, &mut self.fields)?;
         self.sift(&rules.trust, trusted)?;
         self.interpret(rules.leniency)
+    }
+
+    /// Keeps the beginning of a request that cannot be read, for the log.
+    pub fn keep_line(&mut self, bytes: &[u8]) {
+        self.clear();
+        let bytes = &bytes[..bytes.len().min(MOST_KEPT)];
+        let end = bytes.iter().position(|&b| b == b'\r' || b == b'\n');
+        self.bytes
+            .extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
+    }
+
+    /// The first line as it was sent, if it could not be read; `None` if it was.
+    #[must_use]
+    pub fn unread_line(&self) -> Option<&[u8]> {
+        if self.line.method.len() > 0 {
+            return None;
+        }
+        let end = self.bytes.iter().position(|&b| b == b'\r' || b == b'\n');
+        Some(&self.bytes[..end.unwrap_or(self.bytes.len())])
     }
 
     fn clear(&mut self) {

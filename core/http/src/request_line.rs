@@ -64,12 +64,12 @@ pub(crate) fn parse(head: &[u8], leniency: Leniency) -> Result<(RequestLine, usi
 }
 
 /// gunicorn's convention: 3 to 20 characters, neither small letters nor '#'. It keeps the start of
-/// a TLS handshake, and much else that is not HTTP, from passing for a method.
+/// a TLS handshake, and much else that is not HTTP, from passing for a method. Where the operator has
+/// small letters folded, that was done before.
 fn check_method(method: &[u8], leniency: Leniency) -> Result<(), PeerError> {
     let conventional = (3..=20).contains(&method.len())
         && !method.iter().any(|b| b.is_ascii_lowercase() || *b == b'#');
-    let foldable = leniency.casefold_method && (3..=20).contains(&method.len());
-    if token::is_token(method) && (conventional || foldable || leniency.any_method) {
+    if token::is_token(method) && (conventional || leniency.any_method) {
         Ok(())
     } else {
         Err(PeerError::InvalidMethod)

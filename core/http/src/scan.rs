@@ -130,7 +130,9 @@ impl HeadScan {
             self.field = self.seen;
             return Ok(());
         }
-        self.check_length(line.len(), 0, limits)?;
+        if line.len() > limits.request_line {
+            return Err(PeerError::RequestLineTooLong(limits.request_line));
+        }
         self.in_fields = true;
         self.field = self.seen;
         Ok(())
@@ -217,6 +219,10 @@ mod tests {
             "the last may be a CR"
         );
         assert_eq!(advance(&[b'a'; 22]), Err(PeerError::RequestLineTooLong(20)));
+        let line = b"GET /aaaaaa HTTP/1.1\r\n";
+        assert_eq!(advance(line), Ok(Scanned::Partial), "20 bytes");
+        let line = b"GET /aaaaaaa HTTP/1.1\r\n";
+        assert_eq!(advance(line), Err(PeerError::RequestLineTooLong(20)));
         assert_eq!(
             advance(b"GET / HTTP/1.1\r\nABCD: 6789012345"),
             Ok(Scanned::Partial)

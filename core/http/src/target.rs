@@ -128,9 +128,17 @@ fn brackets_match(authority: &[u8]) -> bool {
             open < close
                 && memchr::memchr(b'[', &authority[open + 1..]).is_none()
                 && memchr::memchr(b']', &authority[close + 1..]).is_none()
+                && is_address(&authority[open + 1..close])
         }
         _ => false,
     }
+}
+
+/// An IPv6 address, or one of a later version (RFC 3986 section 3.2.2).
+fn is_address(text: &[u8]) -> bool {
+    let is_future = matches!(text, [b'v' | b'V', rest @ ..] if rest.contains(&b'.'));
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    is_future || text.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
 #[cfg(test)]
@@ -177,6 +185,7 @@ mod tests {
             ("GET", "http:///a"),
             ("GET", "1http://a/"),
             ("GET", "http://[::1/a"),
+            ("GET", "http://[zz]/a"),
             ("GET", "/a b"),
             ("GET", "/\u{e9}"),
             ("CONNECT", "/"),

@@ -125,12 +125,21 @@ impl Runtime for PyRuntime {
             let application = load_application(py, &generation, &worker)
                 .map_err(|error| application_failure(py, &error, Exit::WorkerBoot))?;
             state.set_application(Some(application.unbind()));
-            let booted = worker.setattr(intern!(py, "booted"), true);
-            booted.map_err(|error| failed(py, "keep its object up to date", &error))?;
             let gateway = WsgiGateway::new(py, &generation, state, worker.unbind())
                 .map_err(|error| failed(py, "prepare the gateway", &error))?;
             Ok(Arc::new(gateway) as Arc<dyn Gateway>)
         })
+    }
+
+    fn boots(&self) {
+        Python::attach(|py| {
+            let worker = scene().and_then(|scene| scene.worker(py));
+            if let Some(worker) = worker
+                && let Err(error) = worker.setattr(intern!(py, "booted"), true)
+            {
+                log::error!("the object of the worker cannot be kept up to date: {error}");
+            }
+        });
     }
 
     fn set_title(&self, title: &str) {

@@ -127,6 +127,8 @@ impl Runtime for Site {
         Ok(Arc::new(Self))
     }
 
+    fn boots(&self) {}
+
     fn set_title(&self, _: &str) {}
 }
 

@@ -183,9 +183,10 @@ impl Builder {
         environ: &Bound<'_, PyDict>,
         request: &Request,
     ) -> PyResult<()> {
-        let (Local::Unix(_), Some(host)) =
-            (&*request.endpoints.local, request.head.known(Known::Host))
-        else {
+        let (Local::Unix(path), host) = (
+            &*request.endpoints.local,
+            request.head.known(Known::Host).unwrap_or_default(),
+        ) else {
             return Ok(());
         };
         let default: &[u8] = if request.is_https() { b"443" } else { b"80" };
@@ -193,6 +194,13 @@ impl Builder {
             Some(colon) if !host.ends_with(b"]") => (&host[..colon], &host[colon + 1..]),
             _ => (host, default),
         };
+        // Neither may be empty (PEP 3333).
+        let name = if name.is_empty() {
+            path.as_bytes()
+        } else {
+            name
+        };
+        let port = if port.is_empty() { default } else { port };
         environ.set_item(&self.keys.server_name, latin1(py, name))?;
         environ.set_item(&self.keys.server_port, latin1(py, port))
     }

@@ -1,14 +1,16 @@
 //! `wsgi.errors`: what an application writes there becomes lines of the error log.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
 
 use pyo3::prelude::*;
 
-/// The stream. It is shared by all requests of a worker.
+/// The stream. It is shared by all requests of a worker; what each thread has begun is its own.
 #[pyclass(frozen, module = "tricorn._native")]
-pub(crate) struct ErrorStream {
-    /// A line that is not complete yet.
-    begun: Mutex<String>,
+pub(crate) struct ErrorStream {}
+
+thread_local! {
+    /// A line of this thread's that is not complete yet.
+    static BEGUN: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// A line that never ends is cut here.
@@ -16,32 +18,36 @@ const LONGEST: usize = 64 * 1024;
 
 impl ErrorStream {
     pub(super) fn new() -> Self {
-        Self {
-            begun: Mutex::default(),
-        }
-    }
-
-    fn take_lines(&self, text: &str) -> Vec<String> {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.push_str(text);
-        let mut lines = Vec::new();
-        while let Some(end) = begun.find('\n') {
-            let rest = begun.split_off(end + 1);
-            lines.push(std::mem::replace(&mut *begun, rest));
-        }
-        if begun.len() > LONGEST {
-            lines.push(std::mem::take(&mut *begun));
-        }
-        lines
+        Self {}
     }
 }
 
-fn write_lines(lines: &[String]) {
-    for line in lines {
-        let line = line.trim_end_matches(['\r', '\n']);
-        if !line.is_empty() {
-            log::error!("{line}");
-        }
+/// The complete lines of what was begun and `text`; the rest is begun.
+fn take_lines(text: &str) -> String {
+    BEGUN.with_borrow_mut(|begun| {
+        begun.push_str(text);
+        let end = if begun.len() > LONGEST {
+            begun.len()
+        } else {
+            begun.rfind('\n').map_or(0, |last| last + 1)
+        };
+        let rest = begun.split_off(end);
+        std::mem::replace(begun, rest)
+    })
+}
+
+fn log_lines(text: &str) {
+    let lines = text.lines().map(|line| line.trim_end_matches('\r'));
+    for line in lines.filter(|line| !line.is_empty()) {
+        log::error!("{line}");
+    }
+}
+
+/// Logs what this thread's request has begun: the next one begins anew.
+pub(super) fn flush_errors() {
+    let begun = BEGUN.with_borrow_mut(std::mem::take);
+    if !begun.is_empty() {
+        log_lines(&begun);
     }
 }
 
@@ -49,8 +55,9 @@ fn write_lines(lines: &[String]) {
 impl ErrorStream {
     /// Writes text; each line is logged when it is complete.
     #[pyo3(signature = (text, /))]
+    #[allow(clippy::unused_self)]
     fn write(&self, text: &str) -> usize {
-        write_lines(&self.take_lines(text));
+        log_lines(&take_lines(text));
         text.chars().count()
     }
 
@@ -64,8 +71,8 @@ impl ErrorStream {
     }
 
     /// Logs a line that is not complete.
+    #[allow(clippy::unused_self)]
     fn flush(&self) {
-        let begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
-        write_lines(&[begun]);
+        flush_errors();
     }
 }

@@ -21,7 +21,7 @@ use tricorn_server::worker::fate;
 
 use super::close::close;
 use super::environ;
-use super::errors::ErrorStream;
+use super::errors::{ErrorStream, flush_errors};
 use super::hooks::{Announce, Guests, Outcome, call, fire};
 use super::input::BodyInput;
 use super::kit::Kit;
@@ -133,6 +133,7 @@ impl WsgiGateway {
             Ok(guests) => self.run_with(py, transaction, &mut kit, guests),
             Err(error) => self.fail(py, transaction, &error.into()),
         }
+        flush_errors();
         starter.get().end();
         drop(starter);
         if kit.is_free(py) {
@@ -401,7 +402,7 @@ fn shared<'py>(
     shared.set_item("wsgi.version", (1, 0).into_pyobject(py)?)?;
     shared.set_item(
         "wsgi.multithread",
-        config.worker_class == WorkerClass::Gthread && config.threads > 1,
+        config.worker_class == WorkerClass::Gthread,
     )?;
     shared.set_item("wsgi.multiprocess", config.workers > 1)?;
     shared.set_item("wsgi.run_once", false)?;

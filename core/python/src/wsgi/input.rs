@@ -147,7 +147,7 @@ fn size_of(size: Option<isize>) -> Option<usize> {
 #[pymethods]
 impl BodyInput {
     /// Reads up to `size` bytes, or everything.
-    #[pyo3(signature = (size = None, /))]
+    #[pyo3(signature = (size = None))]
     fn read<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
         let Some(channel) = &self.channel else {
             return Ok(PyBytes::new(py, b""));
@@ -170,13 +170,13 @@ impl BodyInput {
     }
 
     /// Reads a line, with its newline, but no more than `size` bytes of it.
-    #[pyo3(signature = (size = None, /))]
+    #[pyo3(signature = (size = None))]
     fn readline<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.take_line(py, size_of(size))?))
     }
 
     /// Reads all lines; with a hint, no further ones once that many bytes are reached.
-    #[pyo3(signature = (hint = None, /))]
+    #[pyo3(signature = (hint = None))]
     fn readlines<'py>(&self, py: Python<'py>, hint: Option<isize>) -> PyResult<Bound<'py, PyList>> {
         let hint = size_of(hint).filter(|&hint| hint > 0).unwrap_or(usize::MAX);
         let (lines, mut total) = (PyList::empty(py), 0);

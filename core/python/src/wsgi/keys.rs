@@ -84,8 +84,9 @@ fn field_key<'py>(py: Python<'py>, name: &[u8]) -> Bound<'py, PyString> {
             }
         })
         .collect();
+    // A name with an underscore is another name, and must not pass for one of these two.
     match upper.as_str() {
-        "CONTENT_TYPE" | "CONTENT_LENGTH" => PyString::intern(py, &upper),
+        "CONTENT_TYPE" | "CONTENT_LENGTH" if !name.contains(&b'_') => PyString::intern(py, &upper),
         _ => PyString::intern(py, &format!("HTTP_{upper}")),
     }
 }

@@ -141,6 +141,23 @@ fn give_file(starter: &Bound<'_, Starter>, channel: &Handle, file: RegularFile) 
     channel.end().map_err(raise)
 }
 
+/// Whether what `read` gives is what the descriptor of `fileno` holds. Of the interpreter's own files
+/// that is known; other streams of its library, such as compressed files, have a descriptor that
+/// leads to other bytes. What is no stream of its library knows why it has a `fileno`.
+fn reads_what_it_names(file: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = file.py();
+    let io = py.import(intern!(py, "io"))?;
+    if !file.is_instance(&io.getattr(intern!(py, "IOBase"))?)? {
+        return Ok(true);
+    }
+    for name in ["BufferedReader", "BufferedRandom", "FileIO"] {
+        if file.get_type().is(&io.getattr(name)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A file that the kernel can send.
 struct RegularFile {
     /// A copy: the application closes its own as soon as the answer is given.
@@ -155,6 +172,9 @@ impl RegularFile {
     fn of(wrapper: &Bound<'_, PyAny>) -> Option<Self> {
         let py = wrapper.py();
         let file = wrapper.getattr(intern!(py, "filelike")).ok()?;
+        if !reads_what_it_names(&file).ok()? {
+            return None;
+        }
         let number: RawFd = file
             .call_method0(intern!(py, "fileno"))
             .ok()?

@@ -53,6 +53,14 @@ impl ClientSocket {
 
 #[pymethods]
 impl ClientSocket {
+    /// What `isinstance` looks at besides the type: it is a socket to whoever asks.
+    #[getter]
+    #[allow(clippy::unused_self)]
+    fn __class__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import(intern!(py, "socket"))?
+            .getattr(intern!(py, "socket"))
+    }
+
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         if name.starts_with("__") {
             return Err(PyAttributeError::new_err(name.to_owned()));

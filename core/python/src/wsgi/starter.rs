@@ -124,7 +124,7 @@ impl Starter {
 #[pymethods]
 impl Starter {
     /// Begins the answer (PEP 3333): `start_response(status, headers, exc_info=None) -> write`.
-    #[pyo3(signature = (status, headers, exc_info = None, /))]
+    #[pyo3(signature = (status, headers, exc_info = None))]
     fn start_response(
         &self,
         py: Python<'_>,

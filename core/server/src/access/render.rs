@@ -69,6 +69,7 @@ fn value(atom: &Atom, record: &Record<'_>, line: &mut String) {
         Atom::Path => path(record, line),
         Atom::Query => escape(head.query(), line),
         Atom::Protocol => protocol(head.version(), line),
+        Atom::Status if !record.response.has_begun() => line.push('-'),
         Atom::Status => number(u64::from(record.response.status().code()), line),
         Atom::Bytes | Atom::BytesText => number(record.sent, line),
         Atom::Referer => or_dash(head.known(Known::Referer), line),
@@ -119,6 +120,9 @@ fn protocol(version: Version, line: &mut String) {
 
 fn request_line(record: &Record<'_>, line: &mut String) {
     let head = &record.request.head;
+    if let Some(unread) = head.unread_line() {
+        return or_dash((!unread.is_empty()).then_some(unread), line);
+    }
     escape(head.method(), line);
     line.push(' ');
     escape(head.target(), line);

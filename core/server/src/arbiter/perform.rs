@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 
 use super::drive::{Birth, Child, Driver, Outcome, policy};
 use super::event::{Action, Event};
+use super::host::Generation;
 use super::logs::open_logs;
 use super::pidfile::Pidfile;
 use super::signals::HeldBack;
@@ -162,26 +163,25 @@ impl Driver<'_> {
     fn try_reload(&mut self) -> Result<(), Failure> {
         let fresh = self.host.reload()?;
         let listeners = sockets::open(&fresh.config, &self.listeners)?;
-        open_logs(&fresh.config)?;
-        let moved = self.moved_pidfile(&fresh.config)?;
-        let (before, after) = (self.machine.wanted(), fresh.config.workers);
-        let old = std::mem::replace(&mut self.generation, fresh);
-        self.host.adopt(&self.generation);
-        self.tell_count(after, Some(before));
-        if let Err(failure) = self.fire_or_refuse(Hook::OnReload) {
-            sockets::let_go(&listeners, &self.listeners);
-            if let Some(Some(pidfile)) = moved {
-                pidfile.remove();
+        let moved = match self.change_over(fresh) {
+            Ok(moved) => moved,
+            Err(failure) => {
+                sockets::let_go(&listeners, &self.listeners);
+                self.return_to_logs();
+                if let asked @ Exit::Asked(_) = failure.exit() {
+                    self.queue.push_back(Event::Leave(asked));
+                }
+                return Err(failure);
             }
-            self.generation = old;
-            self.host.adopt(&self.generation);
-            self.host.show_wanted(before);
-            return Err(failure);
-        }
-        if let Some(pidfile) = moved
-            && let Some(old) = std::mem::replace(&mut self.pidfile, pidfile)
-        {
-            old.remove();
+        };
+        match moved {
+            Some(pidfile) => {
+                if let Some(old) = std::mem::replace(&mut self.pidfile, pidfile) {
+                    old.remove();
+                }
+            }
+            // Somebody may have taken it away.
+            None => self.pidfile.iter().for_each(Pidfile::renew),
         }
         let old_listeners = std::mem::replace(&mut self.listeners, listeners);
         sockets::let_go(&old_listeners, &self.listeners);
@@ -196,6 +196,34 @@ impl Driver<'_> {
         self.queue
             .push_back(Event::Reloaded(policy(&self.generation.config)));
         Ok(())
+    }
+
+    /// Takes a configuration into force, as far as that may still fail; the pidfile, if that moves.
+    /// Nothing of it is left after a failure but the logs, which the caller sees to.
+    fn change_over(&mut self, fresh: Generation) -> Result<Option<Option<Pidfile>>, Failure> {
+        open_logs(&fresh.config)?;
+        let moved = self.moved_pidfile(&fresh.config)?;
+        let (before, after) = (self.machine.wanted(), fresh.config.workers);
+        let old = std::mem::replace(&mut self.generation, fresh);
+        self.host.adopt(&self.generation);
+        self.tell_count(after, Some(before));
+        if let Err(failure) = self.fire_or_refuse(Hook::OnReload) {
+            if let Some(Some(pidfile)) = moved {
+                pidfile.remove();
+            }
+            self.generation = old;
+            self.host.adopt(&self.generation);
+            self.tell_count(before, Some(after));
+            return Err(failure);
+        }
+        Ok(moved)
+    }
+
+    /// Logs to where the configuration in force says.
+    fn return_to_logs(&self) {
+        if let Err(failure) = open_logs(&self.generation.config) {
+            log::error!("{failure}; logging on as the new configuration says");
+        }
     }
 
     /// The pidfile that a configuration names, if it is another one than there is.

@@ -43,6 +43,15 @@ impl Pidfile {
         })
     }
 
+    /// Writes the file again, where it is gone.
+    pub(super) fn renew(&self) {
+        if !self.path.exists()
+            && let Err(error) = write(&self.path, self.owner)
+        {
+            log::warn!("cannot write the pidfile {}: {error}", self.path.display());
+        }
+    }
+
     /// Removes the file, if this process wrote it and nobody has since.
     pub(super) fn remove(&self) {
         let is_ours = std::process::id() == self.owner && read(&self.path) == Some(self.owner);

@@ -149,7 +149,8 @@ impl Slot {
         match cause {
             Cause::Boot => true,
             Cause::Crash | Cause::Failed => !self.was_ready || hardly_lived,
-            Cause::Asked | Cause::Timeout | Cause::Retired => false,
+            Cause::Retired => hardly_lived,
+            Cause::Asked | Cause::Timeout => false,
         }
     }
 }

@@ -137,8 +137,23 @@ fn a_worker_that_dies_is_replaced_under_its_id() {
 }
 
 #[test]
+fn one_that_leaves_at_once_is_not_replaced_at_once() {
+    let mut script = Script::serving(1);
+    let actions = script.exits(1, Status::Code(0));
+    assert_eq!(cause(&actions), Some(Cause::Retired));
+    let forks = |actions: &[Action]| {
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::Fork { .. }))
+    };
+    assert!(!forks(&actions));
+    assert!(forks(&script.pass(Duration::from_millis(250))));
+}
+
+#[test]
 fn the_end_is_told_before_the_replacement_is_forked() {
     let mut script = Script::serving(1);
+    script.now += Duration::from_secs(60);
     let actions = script.exits(1, Status::Code(0));
     assert_eq!(cause(&actions), Some(Cause::Retired));
     let gone = actions

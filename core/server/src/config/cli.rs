@@ -80,8 +80,8 @@ pub fn parse(arguments: &[String], source: Source) -> Result<CommandLine, Answer
 pub fn parse_variable(name: &'static str, text: &str) -> Result<CommandLine, Failure> {
     let wrong =
         |what: String| Failure::operator(what).from_origin(format!("environment variable {name}"));
-    let words =
-        shlex::split(text).ok_or_else(|| wrong(format!("{text:?} has an unclosed quote")))?;
+    let words = shlex::split(text)
+        .ok_or_else(|| wrong(format!("{text:?} has an unclosed quote")).exits_with(Exit::Usage))?;
     parse(&words, Source::Environment(name)).map_err(|answer| {
         let first = answer.text.lines().next().unwrap_or_default();
         wrong(first.trim_start_matches("error: ").to_owned()).exits_with(Exit::Usage)
@@ -136,11 +136,21 @@ fn hooks(matches: &ArgMatches) -> Result<Vec<(String, String)>, Answer> {
 
 fn answer(error: &clap::Error) -> Answer {
     let is_error = error.use_stderr();
+    let text = error.to_string();
     Answer {
-        text: error.to_string(),
+        text: if is_error { in_one_line(&text) } else { text },
         is_error,
         exit: if is_error { Exit::Usage } else { Exit::Ok },
     }
+}
+
+/// What is wrong and the tip, if there is one; the usage is a word away.
+fn in_one_line(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let what = lines.next().unwrap_or_default();
+    let tip = lines.find_map(|line| line.strip_prefix("tip: "));
+    let tip = tip.map_or_else(String::new, |tip| format!("; {tip}"));
+    format!("{what}{tip}; see tricorn --help\n")
 }
 
 fn hooks_usage() -> clap::Error {
@@ -235,7 +245,10 @@ fn argument(setting: &'static Setting) -> Arg {
             .value_name(metavar(setting))
             .num_args(0..=1)
             .default_missing_value(words[words.len() - 1]),
-        _ => argument.action(ArgAction::Set).value_name(metavar(setting)),
+        _ => argument
+            .action(ArgAction::Set)
+            .value_name(metavar(setting))
+            .allow_negative_numbers(true),
     }
 }
 

@@ -33,7 +33,7 @@ impl Config {
             max_requests: read.count("max_requests"),
             max_requests_jitter: read.count("max_requests_jitter"),
             time: read.time_limits(),
-            bounds: read.bounds()?,
+            bounds: read.bounds(),
             rules: Arc::new(read.rules()?),
             logging: read.logging()?,
             preload: read.truth("preload_app"),
@@ -171,20 +171,17 @@ impl Reader<'_> {
         }
     }
 
-    fn bounds(&self) -> Result<Bounds, Failure> {
-        let connections = self.size("worker_connections");
-        if connections == 0 {
-            let complaint = self
-                .0
-                .complain("worker_connections", "0 would serve nobody");
-            return Err(complaint.mend("give 1 or more"));
-        }
-        Ok(Bounds {
+    fn bounds(&self) -> Bounds {
+        let connections = match self.size("worker_connections") {
+            0 => usize::MAX,
+            connections => connections,
+        };
+        Bounds {
             connections,
             request_body: self.size("request_body_buffer"),
             request_bodies: self.size("request_body_memory"),
             response: self.size("response_buffer"),
-        })
+        }
     }
 
     fn rules(&self) -> Result<Rules, Failure> {
@@ -357,7 +354,6 @@ mod tests {
             ("loglevel", "loud", "'loud' is not a level"),
             ("raw_env", "NAME", "NAME=VALUE"),
             ("bind", "a:b", "'a:b' does not end in a port"),
-            ("worker_connections", "0", "1 or more"),
         ] {
             let refused = config(&[(name, value.into())]).unwrap_err();
             assert!(

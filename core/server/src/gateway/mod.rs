@@ -37,6 +37,9 @@ pub trait Runtime {
     /// Why there is no application. What the application itself raised has been logged by then.
     fn load(&self) -> Result<Arc<dyn Gateway>, Failure>;
 
+    /// The worker is about to serve.
+    fn boots(&self);
+
     /// Sets the title that the process is listed with.
     fn set_title(&self, title: &str);
 }

@@ -105,16 +105,22 @@ fn live(job: Job, runtime: &dyn Runtime) -> Result<i32, Early> {
         control,
         resumptions,
     };
-    serve(job, &gateway, means)
+    serve(job, runtime, &gateway, means)
 }
 
-fn serve(job: Job, gateway: &Arc<dyn Gateway>, means: Means) -> Result<i32, Early> {
+fn serve(
+    job: Job,
+    runtime: &dyn Runtime,
+    gateway: &Arc<dyn Gateway>,
+    means: Means,
+) -> Result<i32, Early> {
     let (class, threads) = (job.config.worker_class, job.config.threads);
     let cell = job.side.cell();
     let env = Env::new(job.config, job.bus, means, cell)
         .map_err(|invalid| Failure::operator(format!("setting 'access_log_format': {invalid}")))?;
     let shared = Shared::new(Arc::new(env), job.side, job.listeners)
         .map_err(|error| cannot("wait for connections", &error))?;
+    runtime.boots();
     shared.report_ready();
     let code = match class {
         WorkerClass::Sync => {

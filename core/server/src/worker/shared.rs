@@ -250,6 +250,9 @@ impl Shared {
             self.env.cell.set_phase(Phase::Draining);
             self.fire(Event::DrainStart, &Occasion::Itself);
             self.core().accept_last();
+            if let Some(code) = self.env.control.exit() {
+                return Next::Leave(code);
+            }
         }
         let mut core = self.core();
         core.close_idle();

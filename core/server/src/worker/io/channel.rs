@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
 
 use tricorn_http::body::Decoded;
 use tricorn_http::response::{Asked, ChunkSize, Reply, ResponseHead};
@@ -9,6 +10,7 @@ use tricorn_http::{PeerError, Version};
 
 use super::conn::{Conn, ConnCell, FileTail, Phase};
 use super::output::Sent;
+use super::timers::NEVER;
 use crate::clock;
 use crate::exchange::{End, Passage, Request, Stage};
 use crate::gateway::{Channel, ChannelError, Facts, Fate, Progress, Read, Wait};
@@ -37,14 +39,25 @@ impl ConnCell {
         }
     }
 
-    fn wait(&self, conn: &Conn, write: bool) -> Wait {
-        let time = &self.env.config.time;
-        let limit = if write { time.write } else { time.body };
+    fn wait_to_write(&self, conn: &Conn) -> Wait {
+        let limit = self.env.config.time.write;
         self.env.ages.wait(conn.thread, limit.map(clock::nanos));
         Wait {
             fd: conn.stream.raw(),
-            write,
+            write: true,
             deadline: clock::instant_in(limit),
+        }
+    }
+
+    fn wait_to_read(&self, conn: &mut Conn) -> Wait {
+        let now = clock::now();
+        let until = conn.body.patience.wait(now);
+        let left = (until != NEVER).then(|| until.saturating_sub(now));
+        self.env.ages.wait(conn.thread, left);
+        Wait {
+            fd: conn.stream.raw(),
+            write: false,
+            deadline: clock::instant_in(left.map(Duration::from_nanos)),
         }
     }
 
@@ -76,10 +89,14 @@ impl Channel for ConnCell {
             }
             conn.send_continue();
             match conn.receive_body() {
-                Transfer::Bytes(_) => {}
+                Transfer::Bytes(count) => {
+                    if conn.waited {
+                        conn.body.patience.receive(count, clock::now());
+                    }
+                }
                 Transfer::WouldBlock => {
                     conn.waited = true;
-                    return Ok(Read::Wait(self.wait(&conn, false)));
+                    return Ok(Read::Wait(self.wait_to_read(&mut conn)));
                 }
                 Transfer::Closed => {
                     return Err(conn.note_body_error(PeerError::BodyCutShort).into());
@@ -171,7 +188,7 @@ impl Channel for ConnCell {
         conn.add_content(piece, flush)?;
         if conn.answer.pending().len() > self.env.config.bounds.response {
             conn.waited = true;
-            return Ok(Progress::Wait(self.wait(&conn, true)));
+            return Ok(Progress::Wait(self.wait_to_write(&conn)));
         }
         self.progressed(&mut conn);
         Ok(Progress::Taken)

@@ -9,6 +9,7 @@ use tricorn_http::{HeadScan, PeerError};
 
 use super::Key;
 use super::env::Env;
+use super::patience::Patience;
 use super::timers::{Limit, NEVER};
 use crate::exchange::{End, Endpoints, Kept, Request, Stage};
 use crate::gateway::Decision;
@@ -63,8 +64,14 @@ pub(super) struct Body {
     pub(super) owes_continue: bool,
     /// What was wrong with it, once that has been met.
     pub(super) error: Option<PeerError>,
-    /// Bytes of the worker's memory for bodies that this one has reserved.
+    /// How long it is, where that is known and it is read in advance.
+    pub(super) length: usize,
+    /// Bytes of the worker's memory for bodies that this one takes.
     pub(super) reserved: usize,
+    /// It may be read on although the memory is used up: one at a time is.
+    pub(super) is_privileged: bool,
+    /// How long it may still be waited for.
+    pub(super) patience: Patience,
 }
 
 /// The rest of a file that is still to be sent.
@@ -144,6 +151,8 @@ pub(super) struct Conn {
     pub(super) hung_up: bool,
     /// It could be sent more at once; the others come first.
     pub(super) goes_on: bool,
+    /// The request holds what there is of the head under way, and not the last one.
+    pub(super) head_is_new: bool,
     /// A PROXY header may still come.
     pub(super) may_open: bool,
     /// Bytes that belong to nothing that has been taken up yet.
@@ -188,6 +197,7 @@ impl Conn {
             waited: false,
             hung_up: false,
             goes_on: false,
+            head_is_new: false,
             may_open,
             input: Vec::new(),
             scan: HeadScan::default(),

@@ -59,8 +59,10 @@ pub(in super::super) struct Core {
     pub(super) scratch: Vec<u8>,
     /// The time at which this turn began.
     pub(super) now: u64,
-    /// Bytes reserved for bodies that are read in advance.
+    /// Bytes of bodies that are read in advance.
     pub(super) bodies: usize,
+    /// A body is read on although the memory for them is used up.
+    pub(super) has_privileged: bool,
     /// Buffers of bodies that are done with, for the next.
     pub(super) spare: Vec<Vec<u8>>,
     /// Some of that has been let go of: bodies that wait may go on.
@@ -90,6 +92,7 @@ impl Core {
             scratch: Vec::with_capacity(SCRATCH),
             now: clock::now(),
             bodies: 0,
+            has_privileged: false,
             memory_freed: false,
             spare: Vec::new(),
             paused: VecDeque::new(),

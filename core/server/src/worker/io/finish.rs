@@ -51,6 +51,21 @@ impl Core {
         conn.phase = Phase::Flushing;
     }
 
+    /// Refuses a request whose head is not whole, or could not be read.
+    pub(super) fn refuse_head(&mut self, conn: &mut Conn, bytes: &[u8], error: PeerError) {
+        if !conn.head_is_new {
+            self.ensure_request(conn);
+            if let Some(request) = &mut conn.request {
+                let request = Arc::make_mut(request);
+                request.head.keep_line(bytes);
+                request.started = self.now;
+                request.environ.clear();
+            }
+            conn.head_is_new = true;
+        }
+        self.refuse(conn, error);
+    }
+
     /// A refused request has a record too, with what there is of its head.
     fn ensure_request(&self, conn: &mut Conn) {
         let now = self.now;
@@ -122,9 +137,6 @@ impl Core {
         let (Some(format), Some(request)) = (&self.env.access, &conn.request) else {
             return;
         };
-        if end == End::TakenOver && conn.answer.head.status_line().is_empty() {
-            return;
-        }
         let record = Record {
             request,
             response: &conn.answer.head,
@@ -142,6 +154,7 @@ impl Core {
         conn.answer.reset();
         conn.taken_over = false;
         conn.announced = false;
+        conn.head_is_new = false;
         conn.resumes = None;
         conn.decided = None;
         if conn.body_is_read() {
@@ -225,8 +238,13 @@ impl Core {
         conn.limit.at = super::timers::NEVER;
         match conn.phase {
             Phase::Head if conn.is_idle() => conn.phase = Phase::Closed,
-            Phase::Head => self.refuse(conn, PeerError::HeadTimeout),
-            Phase::Body | Phase::BodyPaused => self.refuse(conn, PeerError::BodyTimeout),
+            Phase::Head => {
+                let input = std::mem::take(&mut conn.input);
+                self.refuse_head(conn, &input, PeerError::HeadTimeout);
+            }
+            Phase::Body => self.refuse(conn, PeerError::BodyTimeout),
+            Phase::BodyPaused if conn.hung_up => conn.phase = Phase::Closed,
+            Phase::BodyPaused => conn.limit_to(self.now, self.env.limits.body),
             Phase::Flushing => conn.answer.end = Some(End::WriteTimeout),
             Phase::Draining | Phase::Lingering => conn.phase = Phase::Closed,
             Phase::Pending => self.give_up_decision(conn),

@@ -8,6 +8,7 @@ use tricorn_http::{Framing, Head, HeadScan, PeerError, Scanned};
 
 use super::conn::{Conn, ConnCell, Phase};
 use super::core::Core;
+use super::patience::Patience;
 use super::timers::NEVER;
 use crate::clock;
 use crate::exchange::Request;
@@ -19,6 +20,9 @@ const KEPT_WITH_CONNECTION: usize = 4096;
 /// Larger ones are shared by all connections: so many, up to this size.
 const MOST_SPARE: usize = 4;
 const LARGEST_SPARE: usize = 1024 * 1024;
+
+/// So much of a body is read in any case.
+const LITTLE: usize = 16 * 1024;
 
 /// What bytes at the beginning of the input came to.
 enum Taken {
@@ -103,7 +107,7 @@ impl Core {
                     return (used, false);
                 }
                 Err(error) => {
-                    self.refuse(conn, error);
+                    self.refuse_head(conn, &input[used..], error);
                     return (input.len(), true);
                 }
             }
@@ -138,6 +142,7 @@ impl Core {
             Scanned::Partial => return Ok(Taken::Nothing),
             Scanned::Complete(extent) => extent,
         };
+        conn.head_is_new = true;
         let request = request_of(conn);
         request
             .head
@@ -164,6 +169,7 @@ impl Core {
         conn.keep = request.head.keeps_alive();
         conn.limit.at = NEVER;
         conn.body.error = None;
+        conn.body.patience = Patience::new(self.env.limits.body);
         conn.body.owes_continue = expects && framing != Framing::None;
         conn.body.decoder = (framing != Framing::None)
             .then(|| BodyDecoder::new(framing, &self.env.config.rules.limits));
@@ -180,28 +186,20 @@ impl Core {
                 if !conn.body.owes_continue
                     && length <= self.env.config.bounds.request_body as u64 =>
             {
-                self.reserve_body(cell, conn, length as usize);
+                self.begin_body(conn, length as usize);
             }
             _ => self.queue(cell, conn),
         }
     }
 
-    fn reserve_body(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn, length: usize) {
-        if !self.has_memory(length) {
-            // It is not the client that lets the server wait.
-            conn.limit.at = NEVER;
-            conn.phase = Phase::BodyPaused;
-            self.paused.push_back(Arc::clone(cell));
-            return;
-        }
-        conn.limit_to(self.now, self.env.limits.body);
-        self.bodies += length;
-        conn.body.reserved = length;
+    fn begin_body(&mut self, conn: &mut Conn, length: usize) {
+        conn.body.length = length;
         if conn.body.buffer.capacity() < length
             && let Some(spare) = self.spare.pop()
         {
             conn.body.buffer = spare;
         }
+        // Room is not memory: that is taken as content arrives.
         conn.body.buffer.reserve_exact(length);
         conn.phase = Phase::Body;
     }
@@ -211,6 +209,10 @@ impl Core {
         let reserved = std::mem::take(&mut conn.body.reserved);
         self.bodies -= reserved;
         self.memory_freed |= reserved > 0;
+        if std::mem::take(&mut conn.body.is_privileged) {
+            self.has_privileged = false;
+            self.memory_freed = true;
+        }
         conn.body.at = 0;
         conn.body.buffer.clear();
         let capacity = conn.body.buffer.capacity();
@@ -227,40 +229,59 @@ impl Core {
         if !std::mem::take(&mut self.memory_freed) {
             return;
         }
-        while let Some(cell) = self.paused.front().cloned() {
-            let mut conn = cell.lock();
-            let length = conn
-                .body
-                .decoder
-                .as_ref()
-                .and_then(BodyDecoder::remaining)
-                .unwrap_or(0) as usize;
-            let is_waiting = conn.phase == Phase::BodyPaused;
-            if is_waiting && !self.has_memory(length) {
+        for _ in 0..self.paused.len() {
+            if !self.has_memory() && self.has_privileged {
                 return;
             }
-            self.paused.pop_front();
-            if is_waiting {
-                self.reserve_body(&cell, &mut conn, length);
+            let Some(cell) = self.paused.pop_front() else {
+                return;
+            };
+            let mut conn = cell.lock();
+            if conn.phase == Phase::BodyPaused {
+                conn.phase = Phase::Body;
+                conn.readable = true;
                 self.pump(&cell, &mut conn);
             }
         }
     }
 
-    /// One body is always let through, however long.
-    fn has_memory(&self, length: usize) -> bool {
-        self.bodies == 0 || self.bodies + length <= self.env.config.bounds.request_bodies
+    fn has_memory(&self) -> bool {
+        self.bodies < self.env.config.bounds.request_bodies
+    }
+
+    /// Whether more of a body may be read. What little is missing always may: a request that is
+    /// almost there frees what it takes. And one body is read on whatever the others hold.
+    fn may_read_on(&mut self, conn: &mut Conn) -> bool {
+        let missing = conn.body.length - conn.body.buffer.len();
+        if self.has_memory() || missing <= LITTLE || conn.body.is_privileged {
+            return true;
+        }
+        let is_first = !std::mem::replace(&mut self.has_privileged, true);
+        conn.body.is_privileged |= is_first;
+        is_first
     }
 
     /// Reads a body into memory. Whether the phase has changed.
     pub(super) fn read_body(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) -> bool {
         conn.keep_input();
+        self.count_body(conn);
         while !conn.body_is_read() {
             if !conn.readable {
+                conn.limit.at = conn.body.patience.wait(self.now);
+                return false;
+            }
+            if !self.may_read_on(conn) {
+                // It is not the client that lets the server wait.
+                conn.limit_to(self.now, self.env.limits.body);
+                conn.phase = Phase::BodyPaused;
+                self.paused.push_back(Arc::clone(cell));
                 return false;
             }
             match conn.receive_content() {
-                Transfer::Bytes(_) => conn.limit_to(self.now, self.env.limits.body),
+                Transfer::Bytes(count) => {
+                    conn.body.patience.receive(count, self.now);
+                    self.count_body(conn);
+                }
                 Transfer::WouldBlock => {}
                 Transfer::Closed => {
                     self.refuse(conn, PeerError::BodyCutShort);
@@ -271,6 +292,13 @@ impl Core {
         conn.limit.at = NEVER;
         self.queue(cell, conn);
         true
+    }
+
+    /// Counts what a body has come to take.
+    fn count_body(&mut self, conn: &mut Conn) {
+        let taken = conn.body.buffer.len();
+        self.bodies += taken - conn.body.reserved;
+        conn.body.reserved = taken;
     }
 }
 
@@ -284,7 +312,7 @@ impl Conn {
 
     /// Receives content to where it will be read from.
     fn receive_content(&mut self) -> Transfer {
-        let missing = self.body.reserved - self.body.buffer.len();
+        let missing = self.body.length - self.body.buffer.len();
         let received = self.stream.receive_more(&mut self.body.buffer, missing);
         self.note_received(received, missing);
         if let Transfer::Bytes(count) = received {

@@ -25,6 +25,7 @@ mod finish;
 mod input;
 mod natives;
 mod output;
+mod patience;
 mod timers;
 
 pub(super) use accept::Listeners;
