@@ -1,0 +1,164 @@
+//! The plugin over a folder of its own.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tricorn_hooks::testing::{FakeAnswer, FakeHost, FakeRequest};
+
+use super::*;
+
+struct Site {
+    root: PathBuf,
+    host: FakeHost,
+}
+
+impl Site {
+    fn new(name: &str, more: &str) -> Self {
+        let base =
+            std::env::temp_dir().join(format!("tricorn-static-{name}-{}", std::process::id()));
+        let root = base.join("root");
+        fs::create_dir_all(root.join("sub")).unwrap();
+        fs::write(base.join("secret.txt"), "secret").unwrap();
+        fs::write(root.join("a.txt"), "0123456789").unwrap();
+        fs::write(root.join("b c.css"), "body{}").unwrap();
+        fs::write(root.join(".env"), "hidden").unwrap();
+        fs::write(root.join("big.js"), "plain").unwrap();
+        fs::write(root.join("big.js.gz"), "zipped").unwrap();
+        fs::write(root.join("sub/index.html"), "<p>").unwrap();
+        std::os::unix::fs::symlink(base.join("secret.txt"), root.join("link.txt")).unwrap();
+        let options = format!(r#"{{"root": {root:?}{more}}}"#);
+        let host = FakeHost::load(tricorn_plugin_entry_v1, "tricorn.static", &options).unwrap();
+        Self { root: base, host }
+    }
+
+    fn get(&self, target: &str, headers: &[(&str, &str)]) -> Option<FakeAnswer> {
+        let mut request = FakeRequest::new("GET", target);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        self.host.request_head(&mut request).unwrap();
+        request.answer.clone()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.root).unwrap();
+    }
+}
+
+#[test]
+fn a_file_is_sent_with_its_type_and_its_validators() {
+    let site = Site::new("plain", r#", "max_age": 60"#);
+    let answer = site.get("/static/a.txt?v=1", &[]).unwrap();
+    assert_eq!((answer.status, &*answer.body), (200, &b"0123456789"[..]));
+    assert_eq!(
+        answer.header("content-type").unwrap(),
+        "text/plain; charset=utf-8"
+    );
+    assert_eq!(
+        answer.header("cache-control").unwrap(),
+        "public, max-age=60"
+    );
+    let etag = answer.header("etag").unwrap();
+    let again = site
+        .get("/static/a.txt", &[("If-None-Match", &etag)])
+        .unwrap();
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let date = answer.header("last-modified").unwrap();
+    assert_eq!(
+        site.get("/static/a.txt", &[("If-Modified-Since", &date)])
+            .unwrap()
+            .status,
+        304
+    );
+    assert_eq!(site.get("/static/b%20c.css", &[]).unwrap().status, 200);
+    assert_eq!(site.get("/other", &[]), None, "the application's");
+}
+
+#[test]
+fn nothing_outside_the_root_and_nothing_hidden_is_sent() {
+    let site = Site::new("outside", "");
+    for target in [
+        "/static/../secret.txt",
+        "/static/%2e%2e/secret.txt",
+        "/static/sub/..%2f..%2fsecret.txt",
+        "/static//etc/passwd",
+        "/static/%2fetc%2fpasswd",
+        "/static/link.txt",
+        "/static/.env",
+        "/static/a.txt%00.css",
+        "/static/sub",
+        "/static/",
+        "/static/none.txt",
+    ] {
+        assert_eq!(site.get(target, &[]).unwrap().status, 404, "{target}");
+    }
+}
+
+#[test]
+fn a_part_is_sent_if_the_file_is_still_the_same() {
+    let site = Site::new("range", "");
+    let part = site
+        .get("/static/a.txt", &[("Range", "bytes=2-4")])
+        .unwrap();
+    assert_eq!((part.status, &*part.body), (206, &b"234"[..]));
+    assert_eq!(part.header("content-range").unwrap(), "bytes 2-4/10");
+    let stale = [("Range", "bytes=2-4"), ("If-Range", "\"old\"")];
+    assert_eq!(site.get("/static/a.txt", &stale).unwrap().status, 200);
+    let beyond = site
+        .get("/static/a.txt", &[("Range", "bytes=20-")])
+        .unwrap();
+    assert_eq!(beyond.status, 416);
+    assert_eq!(beyond.header("content-range").unwrap(), "bytes */10");
+}
+
+#[test]
+fn what_was_compressed_in_advance_goes_to_those_who_take_it() {
+    let site = Site::new("coding", "");
+    let zipped = site
+        .get("/static/big.js", &[("Accept-Encoding", "br, gzip")])
+        .unwrap();
+    assert_eq!(
+        (&*zipped.body, zipped.header("content-encoding")),
+        (&b"zipped"[..], Some("gzip".into()))
+    );
+    assert!(
+        zipped
+            .header("content-type")
+            .unwrap()
+            .contains("javascript")
+    );
+    let plain = site
+        .get("/static/big.js", &[("Accept-Encoding", "gzip;q=0")])
+        .unwrap();
+    assert_eq!(
+        (&*plain.body, plain.header("content-encoding")),
+        (&b"plain"[..], None)
+    );
+    for answer in [&zipped, &plain] {
+        assert_eq!(answer.header("vary").unwrap(), "Accept-Encoding");
+    }
+    assert_ne!(zipped.header("etag"), plain.header("etag"));
+}
+
+#[test]
+fn a_folder_has_an_index_and_what_is_missing_may_be_the_applications() {
+    let site = Site::new("index", r#", "index": "index.html", "fall_through": true"#);
+    assert_eq!(site.get("/static/sub", &[]).unwrap().body, b"<p>");
+    assert_eq!(site.get("/static/none", &[]), None);
+}
+
+#[test]
+fn wrong_options_are_named() {
+    for (options, name) in [
+        (r#"{"root": "/nowhere/at/all"}"#, "root: /nowhere/at/all"),
+        (r#"{"root": "/", "prefix": "x"}"#, "prefix"),
+        (r#"{"root": "/", "index": "a/b"}"#, "index"),
+        (r#"{}"#, "root"),
+    ] {
+        let loaded = FakeHost::load(tricorn_plugin_entry_v1, "tricorn.static", options);
+        let text = loaded.unwrap_err().to_string();
+        assert!(text.contains(name), "{text}");
+    }
+}
