@@ -4,10 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CARGO ?= cargo
+# Every crate that makes a plugin.
+PLUGINS := $(foreach name,auth-basic health metrics rate-limit request-id static,-p tricorn-plugin-$(name)) \
+	-p plugin-hello -p fixture-probe
 # What the tests drive; `release` is what ships.
 PROFILE ?= release
 
-.PHONY: help build serve test test-rust test-python lint fmt fmt-check walls bench matrix clean
+.PHONY: help abi build plugins serve test test-rust test-python lint fmt fmt-check walls bench matrix clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -31,12 +34,17 @@ test: test-rust test-python ## Build, and pass every test
 
 test-rust: ## The tests of the Rust crates; they need no Python
 	$(CARGO) test --quiet --locked --workspace --exclude tricorn-python
+	$(CARGO) test --quiet --locked -p tricorn-hooks --all-features
 
-test-python: build ## The tests that drive the built server over real sockets
+plugins: ## Build the first-party plugins, the examples and the tests' own, into target/debug
+	$(CARGO) build --quiet --locked $(PLUGINS)
+
+test-python: build plugins ## The tests that drive the built server over real sockets
 	$(BIN)/python -m pytest -q tests
 
 lint: $(VENV)/.tools fmt-check ## clippy, ruff and mypy, with warnings as errors
 	$(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --quiet --locked -p tricorn-hooks --all-targets --all-features -- -D warnings
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 
@@ -47,6 +55,9 @@ fmt: $(VENV)/.tools ## Format the Rust and the Python
 fmt-check: $(VENV)/.tools
 	$(CARGO) fmt --all --check
 	$(BIN)/ruff format --quiet --check
+
+abi: ## Write the C header and the layout of the plugin ABI anew, if that breaks no plugin
+	TRICORN_WRITE_ABI=1 $(CARGO) test --quiet --locked -p tricorn-abi
 
 walls: ## Check the walls that ARCHITECTURE.md draws
 	$(PYTHON) tools/walls.py

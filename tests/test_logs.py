@@ -254,7 +254,8 @@ def test_a_connection_that_the_application_takes_over_has_its_line(server):
         "app.py",
         """
         def application(environ, start_response):
-            environ["gunicorn.socket"].sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+            answer = b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n"
+            environ["gunicorn.socket"].sendall(answer)
             return []
         """,
     )

@@ -68,8 +68,11 @@ impl log::Log for Forwarder {
 /// What panics say goes to the log as well, with the place.
 fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
-        let what = info
-            .payload_as_str()
+        let payload = info.payload();
+        let what = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("something that is not text");
         let (file, line) = info
             .location()

@@ -37,9 +37,10 @@ impl Resume {
     /// An answer that cannot be sent: the connection is closed then.
     pub fn respond(self, answer: Answer) -> Result<()> {
         let this = ManuallyDrop::new(self);
-        // SAFETY: the token has not been used.
         let given = answer.give(|answer| {
+            // SAFETY: the token has not been used.
             match unsafe { (this.table.resume_respond)(this.token, answer) } {
+                // The request has ended meanwhile, which is no fault.
                 abi::STALE => abi::OK,
                 code => code,
             }

@@ -247,6 +247,13 @@ impl ResponseHead {
         self.length
     }
 
+    /// Gives the length of content that is at hand, unless one was given, or there is none by rule.
+    pub fn know_length(&mut self, length: u64) {
+        if !self.status.forbids_body() {
+            self.length.get_or_insert(length);
+        }
+    }
+
     /// The application asked for the connection to be closed.
     #[must_use]
     pub fn wants_close(&self) -> bool {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::bus::Bus;
-use super::handler::Handler;
+use super::bus::{Bus, Slot};
+use super::handler::{Handler, Tongue};
 use super::table::Event;
 
 impl Bus {
@@ -40,11 +40,54 @@ impl Bus {
                     reason(handler)
                 );
             }
+            if let Some(warning) = self.alternation(event) {
+                let _ = writeln!(text, "  note: {warning}");
+            }
+            for name in self.unknown_names(event) {
+                let _ = writeln!(text, "  note: no handler of this event answers to '{name}'");
+            }
             if self.chain(event).is_empty() {
                 let _ = writeln!(text, "  no handler");
             }
         }
         text
+    }
+}
+
+impl Bus {
+    /// What an order costs in which a compiled handler of a request comes behind one of Python's.
+    fn alternation(&self, event: Event) -> Option<&'static str> {
+        let chain = self.chain(event);
+        let leading = self.leading_native(event);
+        let is_behind = |slot: &Slot| slot.handler.tongue == Tongue::Native;
+        let is_mixed = chain.iter().skip(leading).any(is_behind);
+        match event {
+            Event::PreRequest if is_mixed => Some(
+                "a compiled handler behind a Python one needs the interpreter, and cannot suspend a request: a lower priority puts it in front",
+            ),
+            Event::ResponseStart | Event::PostRequest
+                if leading < chain.len() && chain.iter().any(is_behind) =>
+            {
+                Some(
+                    "compiled handlers run after Python's: where the answer is written, and at its true end",
+                )
+            }
+            _ => None,
+        }
+    }
+
+    /// Names in `before` and `after` that nobody has.
+    fn unknown_names(&self, event: Event) -> Vec<&str> {
+        let handlers = || self.chain(event).iter().map(|slot| &slot.handler);
+        let is_known = |name: &str| handlers().any(|handler| handler.answers_to(name));
+        let names = handlers().flat_map(|handler| handler.before.iter().chain(&handler.after));
+        let mut unknown: Vec<&str> = names
+            .map(String::as_str)
+            .filter(|name| !is_known(name))
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown
     }
 }
 

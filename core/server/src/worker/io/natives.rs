@@ -46,6 +46,7 @@ impl Conn {
         match content {
             Content::Body => {
                 let body = std::mem::take(&mut self.own_body);
+                head.know_length(body.len() as u64);
                 let given = self
                     .start_answer(keeps_alive, &mut head, Some(body.len() as u64))
                     .and_then(|()| self.add_content(&body, false));
@@ -57,6 +58,7 @@ impl Conn {
                 offset,
                 length,
             } => {
+                head.know_length(length);
                 self.start_answer(keeps_alive, &mut head, Some(length))?;
                 self.add_file(file, offset, length)?;
             }

@@ -1,0 +1,240 @@
+"""Loading compiled plugins: what is refused, with which words, and what a reload makes of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from tests.harness import eventually
+from tests.harness.plugins import ROOT, built, compile_c, compiled
+from tests.harness.server import run
+
+PLAIN = "tests.apps.plain:application"
+
+#: Fixtures that must not be loaded, and what is said of each.
+REFUSED = {
+    "bad_magic": "its magic is 0x0000000000000007, this server's 0x314e524f43495254",
+    "wrong_major": "built for version 2.0 of the plugin ABI, this server speaks 1.0",
+    "newer_minor": "needs version 1.99 of the plugin ABI, this server speaks 1.0",
+    "short_entry": "its entry has 16 bytes, this server needs",
+    "short_plugin": "plugin 0 in it has 8 bytes, this server needs",
+    "other_vendor": "made for the server 'somebody else', this is 'tricorn'",
+    "other_entry": "built for version 2 of the plugin ABI, this server speaks 1",
+    "abort_build": "it is built with panic=abort",
+    "unknown_event": "event 99 is none of this server's",
+    "undefined": "undefined symbol: nobody_has_this",
+    "constructor_crash": "it died of SIGABRT when it was tried out",
+    "init_error": "the moon is not full",
+    "init_thread": "it starts threads in the arbiter (busybody)",
+}
+
+
+def refusal(folder, path, *arguments):
+    """Start a server with a plugin that cannot be loaded; return what it says."""
+    done = run(folder, "--plugin", str(path), *arguments, "-b", "127.0.0.1:0", PLAIN)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("\n") == 1, f"not one line: {done.stderr}"
+    return done.stderr
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_plugin_that_cannot_be_loaded_stops_the_start(name, tmp_path):
+    assert REFUSED[name] in refusal(tmp_path, compiled(name))
+
+
+def test_a_plugin_that_hangs_is_given_up(tmp_path):
+    text = refusal(tmp_path, compiled("init_hang"), "--plugin-timeout", "0.5")
+    assert "it did not load within 0.5 seconds" in text
+
+
+def test_what_is_no_shared_object_is_told(tmp_path):
+    path = tmp_path / "text.so"
+    path.write_text("#!/bin/sh\n")
+    assert "it is not a shared object" in refusal(tmp_path, path)
+    path.write_bytes(compiled("version_one").read_bytes()[:700])
+    assert "not a shared object" in refusal(tmp_path, path)
+    assert "it cannot be read: No such file" in refusal(tmp_path, tmp_path / "none.so")
+
+
+def test_every_reason_of_every_plugin_is_told_at_once(tmp_path):
+    arguments = [
+        argument
+        for name in ("bad_magic", "init_error", "constructor_crash")
+        for argument in ("--plugin", str(compiled(name)))
+    ]
+    done = run(tmp_path, *arguments, "-b", "127.0.0.1:0", PLAIN)
+    assert done.returncode == 1
+    for name in ("bad_magic", "init_error", "constructor_crash"):
+        assert REFUSED[name] in done.stderr
+
+
+def test_options_that_are_wrong_name_the_key_and_the_plugin(tmp_path):
+    probe = built("fixture-probe")
+    text = refusal(tmp_path, probe, "--plugin-option", "fixture_probe.nmuber=3")
+    assert "unknown field `nmuber`" in text
+    assert "libfixture_probe.so" in text
+    text = refusal(tmp_path, probe, "--plugin-option", "fixture_probe.number=many")
+    assert 'invalid type: string "many"' in text
+    text = refusal(tmp_path, probe, "--plugin-option", "fixture_probe.number=12")
+    assert "number: it must be below ten" in text
+    text = refusal(tmp_path, probe, "--plugin-option", "fixture_probe.panic_at=prepare")
+    assert "it panicked" in text
+
+
+def test_a_file_that_others_may_write_is_refused_unless_that_is_allowed(server):
+    path = server.folder / "open.so"
+    shutil.copy(compiled("version_one"), path)
+    path.chmod(0o666)
+    assert "may be written by anybody (mode 666)" in refusal(server.folder, path)
+    server.start(PLAIN, "--plugin", str(path), "--plugin-allow", "permissions")
+    assert server.get().text == "one"
+
+
+def test_the_sum_of_a_file_is_held_against_the_settings(server):
+    sum_of = "0" * 64
+    config = f"plugins = [{{'path': {str(compiled('version_one'))!r}, 'sha256': {sum_of!r}}}]\n"
+    server.write("server.conf.py", config)
+    done = run(server.folder, "-c", "server.conf.py", "-b", "127.0.0.1:0", PLAIN)
+    assert f"the settings say {sum_of}" in done.stderr
+
+
+def test_what_is_let_through_is_loaded(server):
+    allow = ("--plugin-allow", "panic-abort,threads")
+    server.start(PLAIN, "--plugin", str(compiled("abort_build")), *allow)
+    assert server.get("/hello").text == "hello"
+
+
+def test_a_plugin_that_was_built_before_anything_was_added_is_loaded(server):
+    server.start(PLAIN, "--plugin", str(compiled("older_minor")))
+    assert server.get("/hello").text == "hello"
+
+
+def test_a_plugin_stands_beside_the_config_file(server):
+    site = server.folder / "site"
+    site.mkdir()
+    shutil.copy(compiled("version_one"), site / "one.so")
+    (site / "conf.py").write_text("plugins = ['./one.so']\n")
+    server.start(PLAIN, "-c", "site/conf.py")
+    assert server.get().text == "one"
+
+
+def test_a_package_can_offer_a_plugin(server):
+    info = server.folder / "offering-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tricorn.plugins]\nversion = offering:path\n")
+    server.write("offering.py", f"def path(): return {str(compiled('version_one'))!r}\n")
+    paths = f"{server.folder}{os.pathsep}{ROOT}"
+    server.start(PLAIN, "--plugin", "package:version", PYTHONPATH=paths)
+    assert server.get().text == "one"
+    done = run(server.folder, "--plugin", "package:other", PLAIN, PYTHONPATH=paths)
+    assert "no package offers a plugin 'other'" in done.stderr
+
+
+def test_of_several_plugins_with_one_id_the_second_is_refused(tmp_path):
+    one, two = compiled("version_one"), compiled("older_minor")
+    done = run(tmp_path, "--plugin", str(one), "--plugin", str(two), "-b", "127.0.0.1:0", PLAIN)
+    assert "plugin 'org.example.fixture' is loaded from" in done.stderr
+
+
+# A reload
+
+
+def versions(server, which):
+    """Put a version of the plugin where the server looks for it."""
+    fresh = server.folder / "fresh.so"
+    source = ROOT / "tests/fixtures/plugins/version_one.c"
+    compile_c(source, fresh, f'-DWHICH="{which}"')
+    os.replace(fresh, server.folder / "plugin.so")
+
+
+def test_a_replaced_file_is_picked_up_and_the_old_one_serves_until_then(server):
+    versions(server, "one")
+    server.start(PLAIN, "--plugin", "plugin.so")
+    assert server.get().text == "one"
+    versions(server, "two")
+    assert server.get().text == "one"
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: server.get().text == "two", "the new code answers")
+    # In place, too: workers run a copy.
+    shutil.copy(compiled("version_one"), server.folder / "plugin.so")
+    assert server.get().text == "two"
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: server.get().text == "one", "the first code answers again")
+
+
+@pytest.mark.parametrize("name", ["constructor_crash", "init_error", "bad_magic"])
+def test_a_broken_plugin_leaves_the_old_one_serving(server, name):
+    versions(server, "one")
+    server.start(PLAIN, "--plugin", "plugin.so")
+    pid = server.get("/pid").text
+    shutil.copy(compiled(name), server.folder / "plugin.so")
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("The reload is given up")
+    assert REFUSED[name] in server.log
+    assert server.get("/pid").text == pid
+    versions(server, "two")
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: server.get().text == "two", "the mended one answers")
+
+
+def test_options_change_with_a_reload_and_what_was_counted_stays(server):
+    probe = built("fixture-probe")
+
+    def config(greeting):
+        hello = str(built("plugin-hello"))
+        text = f"plugins = [{{'path': {hello!r}, 'options': {{'greeting': {greeting!r}}}}},"
+        server.write("server.conf.py", f"{text} {str(probe)!r}]\n")
+
+    config("Hello")
+    server.start(PLAIN, "-c", "server.conf.py")
+    assert server.get("/hello").text.startswith("Hello,")
+    server.get("/to-be-counted")
+    config("Ahoy")
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: server.get("/hello").text.startswith("Ahoy,"), "the new options")
+    assert int(server.get("/dropped").text) > 0, "counters live in memory that a reload keeps"
+
+
+def test_copies_are_taken_away_unless_somebody_wants_to_debug(make_server, tmp_path):
+    server = make_server()
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    server.start(PLAIN, "--plugin", str(compiled("version_one")), XDG_RUNTIME_DIR=str(runtime))
+    assert server.get().text == "one"
+    assert list(runtime.iterdir()) == []
+    server.stop()
+    make_server().start(
+        PLAIN,
+        "--plugin",
+        str(compiled("version_one")),
+        "--plugin-keep-copies",
+        XDG_RUNTIME_DIR=str(runtime),
+    )
+    assert [len(list(folder.iterdir())) for folder in runtime.iterdir()] == [1]
+
+
+def test_reloads_leave_neither_descriptors_nor_mappings(server):
+    server.start(PLAIN, "--plugin", str(built("plugin-hello")))
+    server.get("/hello")
+
+    def count():
+        with open(f"/proc/{server.pid}/maps") as lines:
+            images = sum("plugin_hello" in line for line in lines)
+        return len(os.listdir(f"/proc/{server.pid}/fd")), images
+
+    before = count()
+    for round_number in range(10):
+        server.send_signal(signal.SIGHUP)
+        server.wait_for_log("Plugin org.example.hello", count=2 + round_number)
+    eventually(lambda: len(server.workers()) == 1, "the old workers are gone")
+    eventually(lambda: count() == before, f"{count()} is {before} again")
+
+
+def test_python_is_not_told_of_threads_when_it_forks(server):
+    server.start(PLAIN, "--plugin", str(built("plugin-hello")), PYTHONWARNINGS="error")
+    assert server.get("/hello").status == 200
+    assert "DeprecationWarning" not in server.log

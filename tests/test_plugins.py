@@ -1,0 +1,482 @@
+"""Compiled plugins at work: requests, answers, events, and what is done when they misbehave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.harness import eventually
+from tests.harness.client import Closed
+from tests.harness.plugins import INCLUDE, ROOT, built, compile_c, compiled
+from tests.harness.server import run
+
+PLAIN = "tests.apps.plain:application"
+
+
+@pytest.fixture(params=["sync", "gthread"])
+def arguments(request):
+    """The arguments of each worker class."""
+    return ("-k", request.param, *(("--threads", "4") if request.param == "gthread" else ()))
+
+
+@pytest.fixture
+def probe(server, arguments):
+    """Start a server with the probe in it, under each worker class."""
+
+    def start(*more, app=PLAIN, config=None, **options):
+        text = f"plugins = [{{'path': {str(built('fixture-probe'))!r}, 'options': {options!r}}}]\n"
+        return server.start(app, *arguments, *more, config=text + (config or ""))
+
+    return start
+
+
+# What a handler sees of a request, and does to it
+
+
+def test_a_handler_reads_a_request(probe):
+    server = probe()
+    reply = server.get("/facts?a=b", "X-One: 1")
+    assert reply.text == "GET /facts?a=b a=b (1, 1) 127.0.0.1 2"
+
+
+def test_what_a_handler_changes_the_application_sees(probe):
+    server = probe()
+    reply = server.get("/edit", "X-Remove: this", "X-Set: by the client")
+    assert reply.status == 500, "there is no such page: the application has run"
+    config = "def pre_request(worker, req): worker.log.info('HEADERS %s', sorted(req.headers))\n"
+    server.write("server.conf.py", (server.folder / "server.conf.py").read_text() + config)
+    server.write(
+        "app.py",
+        """
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            keys = ("HTTP_X_SET", "HTTP_X_REMOVE", "REMOTE_USER")
+            return [" ".join(environ.get(key, "-") for key in keys).encode()]
+        """,
+    )
+    server.send_signal(signal.SIGTERM)
+    server.wait()
+    server.log_path.unlink()
+    server.start("app:application", "-c", "server.conf.py")
+    reply = server.get("/edit", "X-Remove: this", "X-Set: by the client")
+    assert reply.text == "by the plugin - ada"
+    log = server.wait_for_log("HEADERS")
+    assert "('X-SET', 'by the plugin')" in log
+    assert "X-REMOVE" not in log
+
+
+def test_a_handler_answers_before_the_body_is_read(probe):
+    server = probe()
+    with server.connect() as client:
+        client.request("/head/answer", "Expect: 100-continue", "Content-Length: 9", method="PUT")
+        reply = client.reply()
+        assert (reply.status, reply.text) == (403, "before the body")
+        assert client.is_closed(), "nobody knows whether the body comes"
+    with server.connect() as client:
+        assert client.post("/head/answer", b"abc").status == 403
+        assert client.get("/hello").text == "hello", "the body was thrown away"
+
+
+def test_an_answers_head_is_edited_whoever_gives_it(probe):
+    server = probe()
+    assert server.get("/hello").header("X-Probe") == "200"
+    assert server.get("/calls").header("X-Probe") == "200"
+    assert server.get("/nowhere").header("X-Probe") == "500"
+    reply = server.get("/calls", method="HEAD")
+    assert (reply.header("X-Probe"), reply.header("Content-Length")) == ("200", "1")
+
+
+def test_another_thread_decides_and_nobody_waits_for_it(probe):
+    server = probe()
+    with server.connect() as one, server.connect() as two:
+        one.request("/later")
+        assert two.get("/hello").text == "hello"
+        reply = one.reply()
+        assert (reply.status, reply.text, reply.header("X-Probe")) == (202, "later", "202")
+        assert one.get("/hello").text == "hello", "the connection is kept"
+    with server.connect() as client:
+        reply = client.post("/head/later", b"abc")
+        assert (reply.status, reply.text) == (202, "later, before the body")
+        assert client.post("/head/on", b"abc").status == 500, "the application has run"
+
+
+def test_a_resumed_request_goes_on_to_the_application(probe):
+    server = probe()
+    many = [server.connect().request("/on") for _ in range(20)]
+    assert [client.reply().status for client in many] == [500] * 20, "the application has run"
+    assert server.log.count("do_on") >= 20
+
+
+def test_a_token_that_is_dropped_closes_and_one_that_is_kept_times_out(probe):
+    server = probe("-t", "1")
+    with server.connect() as client, pytest.raises(Closed):
+        client.get("/dropped-token")
+    with server.connect() as client:
+        assert client.get("/never").status == 503
+    assert "has not decided in time" in server.log
+    assert server.get("/hello").text == "hello"
+
+
+def test_a_handler_closes_a_connection(probe):
+    server = probe()
+    with server.connect() as client, pytest.raises(Closed):
+        client.get("/close")
+
+
+def test_a_value_is_kept_from_one_event_to_the_next_and_let_go_of_once(probe):
+    server = probe(tell=True)
+    for target in ("/hello", "/nowhere", "/later", "/calls", "/hello"):
+        server.get(target)
+    with server.connect() as client:
+        client.request("/sleep/1")
+        server.wait_until_asleep()
+    server.wait_for_log("DONE /sleep/1")
+    with server.connect() as client, pytest.raises(Closed):
+        client.get("/close")
+    eventually(lambda: server.get("/dropped").text == "7", "each value is let go of once")
+    assert "kept=False" not in server.log
+
+
+def test_the_end_is_told_as_it_was(probe):
+    server = probe("--workers", "1", tell=True)
+    server.get("/hello")
+    server.wait_for_log("DONE /hello 200 5 Complete")
+    with server.connect() as client, pytest.raises(Closed):
+        client.get("/close")
+    server.wait_for_log("DONE /close 0 0 Closed")
+    with server.connect() as client:
+        client.request("/stream/100000")
+        client.head()
+    log = server.wait_for_log("DONE /stream/100000 200")
+    assert "DONE /stream/100000 200" in log
+
+
+def test_refused_requests_and_connections_are_told(probe):
+    server = probe(tell=True)
+    with server.connect() as client:
+        client.get("/hello")
+        client.get("/hello")
+    server.wait_for_log("CLOSED 127.0.0.1 after 2")
+    with server.connect() as client:
+        client.send("nonsense\r\n\r\n").rest()
+    server.wait_for_log("REFUSED 400")
+
+
+def test_events_of_a_servers_life_reach_a_plugin_in_order(probe):
+    server = probe(tell=True)
+    server.get("/hello")
+    server.send_signal(signal.SIGUSR1)
+    server.wait_for_log("EVENT log_reopen")
+    server.stop()
+    events = [line.split("EVENT ")[1] for line in server.log.splitlines() if "EVENT " in line]
+    life = [
+        "nworkers_changed",
+        "on_starting",
+        "when_ready",
+        "pre_fork",
+        "post_fork",
+        "worker_init",
+        "post_worker_init",
+        "worker_ready",
+        "conn_open",
+        "request_head",
+        "pre_request",
+        "response_start",
+        "post_request",
+        "access",
+        "log_reopen",
+        "drain_start",
+        "worker_exit",
+        "instance_drop",
+        "child_exit",
+        "on_exit",
+    ]
+    places = [events.index(event) for event in life]
+    # A worker's events and the arbiter's are told by two processes.
+    worker_ready = life.index("worker_ready")
+    assert places[:worker_ready] == sorted(places[:worker_ready]), events
+    assert places[worker_ready + 1 :] == sorted(places[worker_ready + 1 :]), events
+    assert "GONE Some(0) None asked" in server.log
+    assert "COUNT None 1" in server.log
+
+
+def test_what_a_plugin_logs_is_in_the_servers_log(probe):
+    server = probe("--log-level", "debug")
+    server.get("/log")
+    log = server.wait_for_log("traced")
+    for line in (
+        "[INFO] [fixture_probe] prepared for 1 workers",
+        "[DEBUG] [fixture_probe] a debug line",
+        "[WARNING] [probe::target] a warning",
+        "[ERROR] [fixture_probe] outer: traced number=7",
+    ):
+        assert line in log, line
+
+
+def test_a_level_that_is_not_logged_is_not_even_made(probe):
+    server = probe()
+    server.get("/log")
+    assert "a debug line" not in server.wait_for_log("traced")
+
+
+# One order, two languages
+
+
+def order_of(server, *arguments):
+    done = run(server.folder, "hooks", "list", *arguments, PLAIN)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_compiled_and_python_handlers_are_in_one_order(server):
+    server.write("server.conf.py", "def pre_request(worker, req): pass\n")
+    hello = str(built("plugin-hello"))
+    text = order_of(server, "-c", "server.conf.py", "--plugin", hello)
+    part = text.split("pre_request (")[1].split("\n")
+    assert part[1].strip().startswith("1. native org.example.hello/greet")
+    assert "priority -10" in part[1]
+    assert hello in part[1]
+    assert part[2].strip().startswith("2. python server.conf.py:pre_request")
+
+
+def test_an_order_that_goes_back_and_forth_is_pointed_out(server):
+    config = "def pre_request(worker, req): pass\n"
+    config += f"plugins = [{{'path': {str(built('plugin-hello'))!r}, 'priority': 5}}]\n"
+    server.write("server.conf.py", config)
+    text = order_of(server, "-c", "server.conf.py")
+    assert "a compiled handler behind a Python one needs the interpreter" in text
+
+
+def test_a_compiled_handler_behind_a_python_one_has_its_say(server, arguments):
+    config = "def pre_request(worker, req): worker.log.info('PYTHON')\n"
+    config += "def post_request(worker, req): worker.log.info('AFTER')\n"
+    config += f"plugins = [{{'path': {str(built('plugin-hello'))!r}, 'priority': 5}}]\n"
+    server.start(PLAIN, *arguments, config=config)
+    assert server.get("/hello").text.startswith("Hello, 127.0.0.1!")
+    log = server.wait_for_log("AFTER")
+    assert log.count("PYTHON") == log.count("AFTER") == 1
+    assert "HTTP_X_GREETING" in server.get("/env").text
+
+
+def test_what_a_plugin_answers_makes_no_python_handler_run(server, arguments):
+    config = "def pre_request(worker, req): worker.log.info('PYTHON')\n"
+    server.start(PLAIN, *arguments, "--plugin", str(built("plugin-hello")), config=config)
+    assert server.get("/hello").status == 200
+    server.get("/env")
+    assert server.wait_for_log("PYTHON").count("PYTHON") == 1
+
+
+# Misbehaviour
+
+
+def test_a_panic_costs_its_own_request_and_the_instance_is_made_anew(probe):
+    server = probe("--workers", "1")
+    pid = server.get("/pid").text
+    before = int(server.get("/calls").text)
+    assert before >= 1
+    assert server.get("/panic").status == 500
+    assert "panicked at" in server.log
+    assert "asked to, by the path" in server.log
+    assert server.get("/calls").text == "0", "another instance"
+    assert server.get("/pid").text == pid
+
+
+@pytest.mark.parametrize(("required", "status"), [(False, 500), (True, 503)])
+def test_three_panics_in_a_minute_set_a_plugin_aside(server, arguments, required, status):
+    path = str(built("fixture-probe"))
+    config = f"plugins = [{{'path': {path!r}, 'required': {required}}}]\n"
+    server.start(PLAIN, *arguments, config=config)
+    for _ in range(3):
+        assert server.get("/panic").status == 500
+    log = server.wait_for_log("is set aside: three panics within a minute")
+    assert "Plugin test.probe is set aside" in log
+    assert server.get("/panic").status == status, "the application's own, or 503"
+    assert server.get("/hello").status == (503 if required else 200)
+
+
+EVENTS = {
+    "request_head": 500,
+    "pre_request": 500,
+    "response_start": 200,
+    "post_request": 200,
+    "access": 200,
+    "conn_close": 200,
+    "request_error": 200,
+    "log_reopen": 200,
+}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_panic_in_an_event_means_what_a_failure_there_means(server, event):
+    path = str(built("fixture-probe"))
+    server.start(
+        PLAIN, config=f"plugins = [{{'path': {path!r}, 'options': {{'panic_at': {event!r}}}}}]\n"
+    )
+    pid = server.workers()[0] if server.workers() else eventually(server.workers, "a worker")[0]
+    assert server.get("/hello").status == EVENTS[event]
+    if event == "request_error":
+        with server.connect() as client:
+            client.send("nonsense\r\n\r\n").rest()
+    if event == "log_reopen":
+        server.send_signal(signal.SIGUSR1)
+    server.wait_for_log(f"{event} handler test.probe/")
+    assert server.workers() == [pid], "the worker lives"
+
+
+def test_a_panic_when_a_connection_opens_closes_it(server):
+    path = str(built("fixture-probe"))
+    server.start(
+        PLAIN, config=f"plugins = [{{'path': {path!r}, 'options': {{'panic_at': 'conn_open'}}}}]\n"
+    )
+    with server.connect() as client:
+        assert client.is_closed()
+
+
+@pytest.mark.parametrize("event", ["post_fork", "worker_init", "post_worker_init", "start"])
+def test_a_panic_that_keeps_a_worker_from_booting_ends_the_server_with_3(server, event):
+    path = str(built("fixture-probe"))
+    server.start(
+        PLAIN, config=f"plugins = [{{'path': {path!r}, 'options': {{'panic_at': {event!r}}}}}]\n"
+    )
+    assert server.wait() == 3
+
+
+@pytest.mark.parametrize("event", ["on_starting", "when_ready"])
+def test_a_panic_at_the_start_refuses_it(tmp_path, event):
+    option = f"fixture_probe.panic_at={event}"
+    plugin = str(built("fixture-probe"))
+    done = run(tmp_path, "--plugin", plugin, "--plugin-option", option, "-b", "127.0.0.1:0", PLAIN)
+    assert done.returncode == 1
+    assert f"{event} handler test.probe/" in done.stderr
+
+
+def test_a_worker_that_dies_inside_a_plugin_is_attributed(server, arguments):
+    server.start(PLAIN, *arguments, "-w", "2", "--plugin", str(compiled("segfault")))
+    eventually(lambda: len(server.workers()) == 2, "two workers")
+    with server.connect() as client, pytest.raises((Closed, ConnectionResetError)):
+        client.get("/crash")
+    log = server.wait_for_log("died of SIGSEGV inside org.example.fixture/pre_request")
+    line = next(line for line in log.splitlines() if "SIGSEGV inside" in line)
+    assert "Worker " in line
+    assert "(pid " in line
+    assert server.get("/hello").text == "hello"
+
+
+@pytest.mark.parametrize("policy", ["continue", "disable", "halt"])
+def test_what_follows_when_workers_die_inside_a_plugin_again_and_again(server, policy):
+    path = str(compiled("segfault"))
+    server.start(PLAIN, config=f"plugins = [{{'path': {path!r}, 'on_crash': {policy!r}}}]\n")
+    for count in range(1, 4):
+        with server.connect() as client, pytest.raises((Closed, ConnectionResetError, OSError)):
+            client.get("/crash")
+        server.wait_for_log("died of SIGSEGV", count=count)
+    if policy == "halt":
+        assert server.wait() == 1
+        return
+    eventually(lambda: server.get("/hello").text == "hello", "it serves on")
+    if policy == "disable":
+        assert "three workers died in it within a minute" in server.log
+        assert server.get("/crash").status == 500, "the application's own"
+
+
+def test_verdicts_that_mean_nothing_are_failures_and_told_once(server, arguments):
+    server.start(PLAIN, *arguments, "--plugin", str(compiled("misbehave")))
+    for target in ("/unknown", "/unknown", "/respond", "/pending"):
+        assert server.get(target).status == 500
+    assert server.log.count("this is not told again") == 1
+    assert server.get("/error").status == 500
+    with server.connect() as client, pytest.raises(Closed):
+        client.get("/close")
+    assert server.get("/twice").text == "first"
+    assert server.get("/forgotten").status == 500, "the application runs: there is no such page"
+    assert "do_forgotten" in server.log
+
+
+def test_a_verdict_that_an_event_does_not_allow_is_a_failure(server):
+    server.start(PLAIN, "--plugin", str(compiled("misbehave")))
+    assert server.get("/late").status == 500
+    assert "which this event does not allow" in server.log
+
+
+def test_what_cannot_be_done_is_a_code_and_never_reaches_the_wire(server, arguments):
+    server.start(PLAIN, *arguments, "--plugin", str(compiled("codes")))
+    server.get("/retain")
+    reply = server.get("/codes")
+    codes = dict(pair.split("=") for pair in reply.text.split())
+    assert codes == {
+        "spawn": "-8",
+        "stale": "-5",
+        "split": "-4",
+        "frame": "-4",
+        "name": "-4",
+        "none": "-12",
+        "frozen": "-7",
+        "early": "-10",
+        "unknown": "1",
+        "answer": "-4",
+    }
+    assert reply.header("X-Late") == "set=-10 answer=-10 split=-4 length=-4"
+    assert reply.header("X-B") is None
+
+
+def test_a_plugin_that_is_not_safe_on_threads_is_called_one_at_a_time(server):
+    server.start(PLAIN, "--threads", "8", "--plugin", str(compiled("one_at_a_time")))
+    replies = []
+
+    def ask():
+        with server.connect() as client:
+            replies.extend(client.get().text for _ in range(20))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(replies) == {"alone"}
+    assert len(replies) == 160
+
+
+def test_on_error_says_whether_a_failure_counts(server):
+    path = str(compiled("misbehave"))
+    config = f"plugins = [{{'path': {path!r}, 'on_error': {{'pre_request': 'log'}}}}]\n"
+    server.start(PLAIN, config=config)
+    assert server.get("/error").status == 500
+    assert "do_error" in server.wait_for_log("do_error"), "the application has run"
+
+
+# The examples
+
+
+def test_the_example_in_c_is_a_whole_plugin(server, tmp_path):
+    path = tmp_path / "hello.so"
+    compile_c(ROOT / "examples/plugin-c/hello.c", path, "-pedantic")
+    assert len((ROOT / "examples/plugin-c/hello.c").read_text().splitlines()) <= 50
+    assert (INCLUDE / "tricorn.h").exists()
+    server.start(PLAIN, "--plugin", str(path))
+    assert server.get("/c").text == "Hello from C\n"
+    assert server.get("/hello").text == "hello"
+
+
+def test_the_example_in_rust_greets_and_counts(server, arguments):
+    hello, metrics = str(built("plugin-hello")), str(built("tricorn-plugin-metrics"))
+    server.start(PLAIN, *arguments, "-w", "2", "--plugin", hello, "--plugin", metrics)
+    for _ in range(10):
+        assert server.get("/hello").text.startswith("Hello, 127.0.0.1!")
+    eventually(
+        lambda: "hello_greeted_total 10" in server.get("/metrics").text, "ten over both workers"
+    )
+    assert '"HTTP_X_GREETING": "Hello"' in server.get("/env").text
+
+
+def test_many_requests_are_suspended_at_once_and_cost_no_thread(server):
+    path = str(built("fixture-probe"))
+    server.start(PLAIN, "--plugin", path, "-k", "sync", "-w", "1")
+    began = time.monotonic()
+    clients = [server.connect().request("/later") for _ in range(50)]
+    assert [client.reply().status for client in clients] == [202] * 50
+    assert time.monotonic() - began < 5
+    assert len(os.listdir(f"/proc/{server.workers()[0]}/task")) < 60
