@@ -152,6 +152,18 @@ def find_plugin(name: str) -> str:
         raise Mistake(what, "update or remove the package") from error
 
 
+def sdk_folder() -> str:
+    """Return the folder with the sources of the SDK for plugins.
+
+    They travel with the package; a checkout that is installed in place has its own.
+    """
+    here = os.path.dirname(os.path.abspath(__file__))
+    packed = os.path.join(here, "_sdk", "sdk")
+    if os.path.isdir(packed):
+        return packed
+    return os.path.normpath(os.path.join(here, "..", "..", "hooks-api", "sdk"))
+
+
 def load_application(uri: str | None) -> Callable[..., Any]:
     """Import the application that ``MODULE``, ``MODULE:NAME`` or ``MODULE:NAME(ARGS)`` names.
 

@@ -3,14 +3,16 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::IntoRawFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use tricorn_server::arbiter::Host;
-use tricorn_server::config::cli::{self, Answer, CommandLine, Verb};
-use tricorn_server::config::{Source, Value};
+use tricorn_server::config::cli::{self, Answer, CommandLine, PluginVerb, Verb};
+use tricorn_server::config::{Source, Value, start_directory};
 use tricorn_server::error::{Blame, Exit, Failure};
+use tricorn_server::plugin::tools;
 use tricorn_server::run;
 
 use crate::config::{Loaded, load};
@@ -54,6 +56,9 @@ fn say(is_error: bool, text: &str) {
 }
 
 fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
+    if let Verb::Plugin(verb) = &line.verb {
+        return act_on_plugin(py, verb);
+    }
     let loaded = load(py, &line)?;
     let config = Arc::clone(&loaded.generation.config);
     for warning in &loaded.warnings {
@@ -89,6 +94,60 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
     let in_force = Arc::new(InForce::new(loaded.generation));
     let host = PyHost::new(line, wishes, Arc::clone(&in_force), loaded.cfg);
     serve(py, &host, &in_force)
+}
+
+/// Looks at a plugin file, puts it to the test, or begins a new one.
+fn act_on_plugin(py: Python<'_>, verb: &PluginVerb) -> Result<i32, Failure> {
+    let refused = |path: &Path, reasons: Vec<String>| {
+        Failure::new(
+            Blame::Plugin,
+            format!("{}: {}", path.display(), reasons.join("; ")),
+        )
+    };
+    match verb {
+        PluginVerb::Inspect(path) => {
+            let text = tools::inspect(path).map_err(|reasons| refused(path, reasons))?;
+            say(false, &text);
+            Ok(Exit::Ok.code())
+        }
+        PluginVerb::Check(path, options) => {
+            let options = options
+                .iter()
+                .map(|(key, value)| (key.clone(), plain(value)));
+            let checked = tools::check(path, options.collect());
+            let (text, is_sound) = checked.map_err(|reasons| refused(path, reasons))?;
+            say(false, &text);
+            let exit = if is_sound { Exit::Ok } else { Exit::Startup };
+            Ok(exit.code())
+        }
+        PluginVerb::New(name) => {
+            let sdk = sdk_folder(py).map_err(|error| us(&error))?;
+            let here = start_directory();
+            let written = tools::create(here, name, &sdk)
+                .map_err(|why| Failure::operator(why).exits_with(Exit::Usage))?;
+            for path in written {
+                say(false, &format!("wrote {}\n", path.display()));
+            }
+            let next = format!(
+                "\ncd {name} && cargo test && cargo build --release\ntricorn --plugin target/release/lib{}.so MODULE:NAME\n",
+                name.replace('-', "_")
+            );
+            say(false, &next);
+            Ok(Exit::Ok.code())
+        }
+    }
+}
+
+/// JSON where it is some, else text.
+fn plain(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+/// Where the SDK's sources are that came with this package.
+fn sdk_folder(py: Python<'_>) -> PyResult<PathBuf> {
+    py.import(intern!(py, "tricorn._loading"))?
+        .call_method0(intern!(py, "sdk_folder"))?
+        .extract()
 }
 
 /// Loads the application. There is no log yet: what it raises is printed.

@@ -5,6 +5,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::declared;
 use super::layers::{Layer, Source};
+use super::plugin_cli::{plugin_command, plugin_verb};
 use super::setting::{Kind, Reach, Setting};
 use super::value::Value;
 use crate::error::{Exit, Failure};
@@ -22,13 +23,17 @@ pub struct CommandLine {
     pub hooks: Vec<(String, String)>,
 }
 
+pub use super::plugin_cli::PluginVerb;
+
 /// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
     /// Serve the application.
     Serve,
     /// Print every event's handlers in the order they run.
     ListHooks,
+    /// Something about one plugin file.
+    Plugin(PluginVerb),
 }
 
 /// A command line that is answered at once: help, the version, or what is wrong with it.
@@ -54,8 +59,19 @@ pub fn parse(arguments: &[String], source: Source) -> Result<CommandLine, Answer
     let (verb, matches) = match matches.subcommand() {
         Some(("hooks", hooks)) => match hooks.subcommand() {
             Some(("list", list)) => (Verb::ListHooks, list.clone()),
-            _ => return Err(answer(&hooks_usage())),
+            _ => return Err(incomplete("tricorn hooks list")),
         },
+        Some(("plugin", plugin)) => {
+            return Ok(CommandLine {
+                verb: Verb::Plugin(plugin_verb(plugin)?),
+                app: None,
+                layer: Layer {
+                    source,
+                    values: Vec::new(),
+                },
+                hooks: Vec::new(),
+            });
+        }
         _ => (Verb::Serve, matches),
     };
     let app = matches
@@ -153,16 +169,13 @@ fn in_one_line(text: &str) -> String {
     format!("{what}{tip}; see tricorn --help\n")
 }
 
-fn hooks_usage() -> clap::Error {
-    command().find_subcommand_mut("hooks").map_or_else(
-        || clap::Error::new(clap::error::ErrorKind::MissingSubcommand),
-        |hooks| {
-            hooks.error(
-                clap::error::ErrorKind::MissingSubcommand,
-                "say what: tricorn hooks list",
-            )
-        },
-    )
+/// A command whose last word is missing.
+pub(super) fn incomplete(whole: &str) -> Answer {
+    Answer {
+        text: format!("error: say what: {whole}; see tricorn --help\n"),
+        is_error: true,
+        exit: Exit::Usage,
+    }
 }
 
 /// The whole command, for parsing, help, completions and the man page.
@@ -188,8 +201,9 @@ pub fn command() -> Command {
                 .help("Print the version"),
         )
         .about("A pre-fork server for Python web applications")
-        .override_usage("tricorn [OPTIONS] [APP_MODULE]\n       tricorn hooks list [OPTIONS]")
+        .override_usage("tricorn [OPTIONS] [APP_MODULE]\n       tricorn hooks list [OPTIONS]\n       tricorn plugin inspect|check|new ...")
         .subcommand(hooks)
+        .subcommand(plugin_command())
         .subcommand_precedence_over_arg(true)
         .disable_help_subcommand(true)
 }

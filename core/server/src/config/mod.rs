@@ -13,6 +13,7 @@ mod check;
 pub mod cli;
 pub mod declared;
 mod layers;
+mod plugin_cli;
 mod plugins;
 mod resolve;
 mod setting;

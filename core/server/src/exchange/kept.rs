@@ -108,16 +108,16 @@ mod tests {
             Keepsake::new(owner, holder, value as *mut c_void, Some(count))
         };
         let mut kept = Kept::default();
-        kept.put(keep(1, 1));
+        kept.put(keep(1, 3));
         kept.put(keep(2, 10));
-        assert_eq!(kept.find(1, holder), Some(1 as *mut c_void));
+        assert_eq!(kept.find(1, holder).map(|value| value as usize), Some(3));
         assert_eq!(kept.find(1, std::ptr::null_mut()), None, "another holder's");
         drop(kept.take(1));
         assert!(kept.take(1).is_none());
         kept.put(keep(1, 100));
-        assert_eq!(counter.load(Ordering::Relaxed), 1, "taken away");
+        assert_eq!(counter.load(Ordering::Relaxed), 3, "taken away");
         kept.clear();
         drop(kept);
-        assert_eq!(counter.load(Ordering::Relaxed), 111);
+        assert_eq!(counter.load(Ordering::Relaxed), 113);
     }
 }

@@ -60,7 +60,7 @@ impl Slot {
     /// one call in `SAMPLED` stands for all.
     fn call_often(&self, occasion: &Occasion<'_>) -> Verdict {
         let called = self.calls.load(Ordering::Relaxed);
-        let started = (called % SAMPLED == 0).then(Instant::now);
+        let started = called.is_multiple_of(SAMPLED).then(Instant::now);
         let verdict = self.handler.call.call(occasion);
         if let Some(started) = started {
             self.spend(started, SAMPLED);

@@ -65,7 +65,7 @@ fn next_serial() -> u64 {
     static RANGES: AtomicU64 = AtomicU64::new(1);
     const RANGE: u64 = 1 << 40;
     let mut next = NEXT.get();
-    if next % RANGE == 0 {
+    if next.is_multiple_of(RANGE) {
         next = RANGES.fetch_add(1, Ordering::Relaxed) * RANGE + 1;
     }
     NEXT.set(next + 1);

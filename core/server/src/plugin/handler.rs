@@ -149,7 +149,7 @@ impl NativeHandler {
                 self.module.note_panic();
                 failed("it panicked", false)
             }
-            1.. => self.misbehaves(&format!("verdict {code}, which means nothing")),
+            5.. => self.misbehaves(&format!("verdict {code}, which means nothing")),
             _ => failed(&format!("it returned {}", code_name(code)), false),
         }
     }

@@ -27,6 +27,7 @@ mod peek;
 mod probe;
 mod serving;
 mod text;
+pub mod tools;
 mod trial;
 
 use host::basics;

@@ -34,6 +34,31 @@ pub(super) fn probe(
     Ok(found)
 }
 
+/// Runs one thing in a child within `limit`, and gives what it has to say.
+///
+/// # Errors
+/// No processes or descriptors left.
+pub(super) fn report(
+    limit: Duration,
+    trial: impl Fn() -> Result<String, Vec<String>>,
+) -> io::Result<Result<String, Vec<String>>> {
+    // Texts have lines, which reasons have not.
+    const LINE_END: &str = "\u{1}";
+    const TEXT: &str = "\u{2}";
+    let told = probe(1, limit, |_| match trial() {
+        Ok(text) => vec![format!("{TEXT}{}", text.replace('\n', LINE_END))],
+        Err(reasons) => reasons,
+    })?;
+    let told = told.into_iter().next().unwrap_or_default();
+    let text = match told.as_slice() {
+        [only] => only
+            .strip_prefix(TEXT)
+            .map(|text| text.replace(LINE_END, "\n")),
+        _ => None,
+    };
+    Ok(text.ok_or(told))
+}
+
 /// Tries from `first` on until all are tried or one has ended the child; where to go on.
 fn round(
     first: usize,

@@ -56,7 +56,7 @@ fn one(candidate: &Candidate, tolerance: Tolerance) -> Vec<String> {
 }
 
 /// The threads of this process by number, with their names.
-fn threads() -> BTreeMap<String, String> {
+pub(super) fn threads() -> BTreeMap<String, String> {
     let Ok(entries) = fs::read_dir("/proc/self/task") else {
         return BTreeMap::new();
     };
@@ -70,7 +70,8 @@ fn threads() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn new_threads(before: &BTreeMap<String, String>) -> Vec<String> {
+/// The names of threads that were not there before.
+pub(super) fn new_threads(before: &BTreeMap<String, String>) -> Vec<String> {
     threads()
         .into_iter()
         .filter(|(number, _)| !before.contains_key(number))

@@ -207,7 +207,7 @@ fn define_metric(kind: Kind, name: String, labels: String, help: String) -> Resu
                 return Err(abi::FULL);
             }
             let number = metrics.len();
-            PLACES[number].store(at << 2 | kind as usize + 1, Ordering::Relaxed);
+            PLACES[number].store((at << 2) | (kind as usize + 1), Ordering::Relaxed);
             metrics.push(Metric {
                 kind,
                 name,

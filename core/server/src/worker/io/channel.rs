@@ -4,7 +4,6 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use tricorn_http::body::Decoded;
 use tricorn_http::response::{Asked, ChunkSize, Reply, ResponseHead};
 use tricorn_http::{PeerError, Version};
 
@@ -21,9 +20,6 @@ pub(super) const SERVER: &[u8] = b"tricorn";
 
 /// A piece up to this size is copied behind what is pending; a larger one is sent from where it is.
 const COPIED: usize = 16 * 1024;
-
-/// How much of a body is read from the socket at once.
-const BODY_PIECE: usize = 64 * 1024;
 
 /// The most of an unread body that is thrown away to keep a connection.
 pub(super) const DRAINED_AT_MOST: u64 = 64 * 1024;
@@ -302,73 +298,6 @@ impl Channel for ConnCell {
 }
 
 impl Conn {
-    /// Moves content that is at hand to `sink`: what was read in advance, then what the input holds.
-    fn give_body(&mut self, most: usize, sink: &mut Vec<u8>) -> Result<usize, PeerError> {
-        let ahead = &self.body.buffer[self.body.at..];
-        if !ahead.is_empty() {
-            let given = ahead.len().min(most);
-            sink.extend_from_slice(&ahead[..given]);
-            self.body.at += given;
-            return Ok(given);
-        }
-        let input = std::mem::take(&mut self.input);
-        let decoded = self.decode(&input, most, sink);
-        self.input = input;
-        let (used, given) = decoded?;
-        self.input.drain(..used);
-        Ok(given)
-    }
-
-    /// Decodes from `input` until `most` bytes of content are found; how much was used and given.
-    fn decode(
-        &mut self,
-        input: &[u8],
-        most: usize,
-        sink: &mut Vec<u8>,
-    ) -> Result<(usize, usize), PeerError> {
-        let Some(decoder) = &mut self.body.decoder else {
-            return Ok((0, 0));
-        };
-        let (mut used, mut given) = (0, 0);
-        loop {
-            match decoder.decode(&input[used..])? {
-                Decoded::Content { skip, len } => {
-                    let content = &input[used + skip..used + skip + len];
-                    used += skip + len;
-                    let wanted = len.min(most - given);
-                    sink.extend_from_slice(&content[..wanted]);
-                    given += wanted;
-                    if wanted < len || given == most {
-                        // More than was asked for: it is content already, and waits as such.
-                        self.body.buffer.clear();
-                        self.body.buffer.extend_from_slice(&content[wanted..]);
-                        self.body.at = 0;
-                        return Ok((used, given));
-                    }
-                }
-                Decoded::Partial { used: more } => return Ok((used + more, given)),
-                Decoded::End { used: more } => return Ok((used + more, given)),
-            }
-        }
-    }
-
-    fn receive_body(&mut self) -> Transfer {
-        self.stream.receive_more(&mut self.input, BODY_PIECE)
-    }
-
-    /// RFC 9110 section 10.1.1: the client is told to go on when somebody first wants the body, and
-    /// not if it has gone on already.
-    fn send_continue(&mut self) {
-        if std::mem::take(&mut self.body.owes_continue) && self.answer.reply.is_none() {
-            self.answer
-                .out
-                .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-            // Should the kernel not take it, it precedes the answer; a client that is gone is
-            // noticed at the read that follows.
-            self.note_sent();
-        }
-    }
-
     pub(super) fn start_answer(
         &mut self,
         keeps_alive: bool,
@@ -462,7 +391,7 @@ impl Conn {
     }
 
     /// Sends what is pending; a client that is gone is noticed at what follows.
-    fn note_sent(&mut self) {
+    pub(super) fn note_sent(&mut self) {
         let sent = self.send_pending();
         let _ = self.take_note(sent);
     }

@@ -17,6 +17,7 @@
 //! without the core's. The order is: core, then connection.
 
 mod accept;
+mod body;
 mod channel;
 mod conn;
 mod core;

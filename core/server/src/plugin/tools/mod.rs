@@ -1,0 +1,10 @@
+//! What `tricorn plugin` does: looking at a file, putting it to the test, beginning a new one.
+
+mod check;
+mod inspect;
+mod scaffold;
+mod trials;
+
+pub use check::check;
+pub use inspect::inspect;
+pub use scaffold::create;

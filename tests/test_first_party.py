@@ -1,0 +1,191 @@
+"""The plugins that come with the server, at work in it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import time
+
+import bcrypt
+import pytest
+
+from tests.harness import eventually
+
+PLAIN = "tests.apps.plain:application"
+
+
+@pytest.fixture(params=["sync", "gthread"])
+def start(server, request):
+    """Start a server with plugins of its package, under each worker class."""
+
+    def start(*plugins, arguments=(), config=""):
+        entries = [
+            {"path": f"package:{plugin[0]}", "options": plugin[1]}
+            if isinstance(plugin, tuple)
+            else f"package:{plugin}"
+            for plugin in plugins
+        ]
+        threads = ("--threads", "4") if request.param == "gthread" else ()
+        text = f"plugins = {entries!r}\n{config}"
+        return server.start(PLAIN, "-k", request.param, *threads, *arguments, config=text)
+
+    return start
+
+
+def basic(pair):
+    return f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def test_request_id_is_in_environ_and_in_the_answer(start):
+    server = start("request-id")
+    reply = server.get("/env", "X-Request-ID: from-the-proxy")
+    assert '"REQUEST_ID": "from-the-proxy"' in reply.text, "127.0.0.1 is believed"
+    assert reply.header("X-Request-ID") == "from-the-proxy"
+    ids = {server.get("/hello").header("X-Request-ID") for _ in range(20)}
+    assert len(ids) == 20
+
+
+def test_ids_of_many_workers_are_all_different(start):
+    server = start("request-id", arguments=("-w", "4"))
+    ids = [server.get("/hello").header("X-Request-ID") for _ in range(200)]
+    assert len(set(ids)) == 200
+
+
+def test_rate_limit_counts_over_all_workers(start):
+    server = start(("rate-limit", {"rate": 0.5, "burst": 10}), arguments=("-w", "4"))
+    eventually(lambda: len(server.workers()) == 4, "four workers")
+    statuses = [server.get("/hello").status for _ in range(40)]
+    assert statuses.count(200) in (10, 11)
+    reply = server.get("/hello")
+    assert reply.status == 429
+    assert 1 <= int(reply.header("Retry-After")) <= 2
+
+
+def test_metrics_are_summed_over_workers_and_survive_them(start):
+    server = start("metrics", arguments=("-w", "3"))
+    for _ in range(30):
+        server.get("/hello")
+    server.get("/nowhere")
+
+    def shown():
+        return server.get("/metrics").text
+
+    eventually(lambda: 'tricorn_requests_total{code="5xx"} 1' in shown(), "the failure is counted")
+    assert "tricorn_workers 3\n" in shown()
+    assert "tricorn_requests_in_flight 0\n" in shown()
+    counted = int(shown().split('tricorn_requests_total{code="2xx"} ')[1].split("\n")[0])
+    assert counted >= 30
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    eventually(
+        lambda: 'tricorn_worker_exits_total{cause="crash"} 3' in shown(), "the deaths are counted"
+    )
+    after = int(shown().split('tricorn_requests_total{code="2xx"} ')[1].split("\n")[0])
+    assert after >= counted
+    assert "# TYPE tricorn_request_duration_seconds histogram" in shown()
+
+
+def test_what_a_dead_worker_had_in_flight_is_taken_back(start):
+    server = start("metrics", arguments=("-w", "2", "-t", "1", "--abort-grace", "0.5"))
+    with server.connect() as client:
+        client.request("/sleep/30")
+        eventually(
+            lambda: "tricorn_requests_in_flight 1\n" in server.get("/metrics").text, "one runs"
+        )
+        eventually(
+            lambda: "tricorn_requests_in_flight 0\n" in server.get("/metrics").text,
+            "its worker is gone",
+        )
+    eventually(
+        lambda: 'tricorn_worker_exits_total{cause="timeout"} 1' in server.get("/metrics").text,
+        "its end is counted",
+    )
+
+
+def test_health_tells_of_maintenance_and_of_stopping(start, server):
+    file = server.folder / "down"
+    start(("health", {"maintenance_file": str(file)}))
+    assert server.get("/livez").text == "alive\n"
+    assert server.get("/readyz").status == 200
+    file.touch()
+    assert server.get("/readyz").text == "maintenance\n"
+    file.unlink()
+    with server.connect() as kept, server.connect() as busy:
+        kept.get("/hello")
+        busy.request("/sleep/1")
+        server.send_signal(signal.SIGTERM)
+        server.wait_for_log("Handling signal: term")
+        busy.reply()
+
+
+def test_auth_basic_lets_in_who_knows_the_password(start, server):
+    (server.folder / "users").write_text(hashed("ada", "sesame"))
+    options = {"file": str(server.folder / "users"), "open": ["/hello"]}
+    start(("auth-basic", options))
+    assert server.get("/hello").text == "hello"
+    refused = server.get("/env")
+    assert refused.status == 401
+    assert refused.header("WWW-Authenticate") == 'Basic realm="restricted", charset="UTF-8"'
+    for _ in range(3):
+        assert '"REMOTE_USER": "ada"' in server.get("/env", basic("ada:sesame")).text
+    assert server.get("/env", basic("ada:wrong")).status == 401
+    assert server.get("/env", basic("bob:sesame")).status == 401
+    assert server.get("/env", "Authorization: Basic ???").status == 401
+
+
+def test_a_log_in_does_not_hold_up_others(start, server):
+    (server.folder / "users").write_text(hashed("ada", "sesame", cost=12))
+    start(("auth-basic", {"file": str(server.folder / "users"), "open": ["/hello"]}))
+    with server.connect() as slow, server.connect() as quick:
+        slow.request("/env", basic("ada:sesame"))
+        began = time.monotonic()
+        assert quick.get("/hello").text == "hello"
+        quick_took = time.monotonic() - began
+        assert slow.reply().status == 200
+        assert quick_took < time.monotonic() - began
+
+
+def hashed(name, password, cost=4):
+    return f"{name}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()}\n"
+
+
+def test_static_files_are_sent_in_whole_and_in_part(start, server):
+    root = server.folder / "files"
+    root.mkdir()
+    content = bytes(range(256)) * 20_000
+    (root / "big.bin").write_bytes(content)
+    (server.folder / "secret").write_text("secret")
+    start(("static", {"root": str(root), "max_age": 60}))
+    with server.connect() as client:
+        reply = client.get("/static/big.bin")
+        assert reply.body == content
+        assert reply.header("Cache-Control") == "public, max-age=60"
+        part = client.get("/static/big.bin", "Range: bytes=1000-1999")
+        assert (part.status, part.body) == (206, content[1000:2000])
+        etag = reply.header("ETag")
+        assert client.get("/static/big.bin", f"If-None-Match: {etag}").status == 304
+        assert client.get("/static/../secret").status == 404
+        assert client.get("/static/%2e%2e/secret").status == 404
+        head = client.get("/static/big.bin", method="HEAD")
+        assert (head.status, head.header("Content-Length")) == (200, str(len(content)))
+        assert client.get("/hello").text == "hello"
+
+
+def test_all_of_them_together(start, server):
+    (server.folder / "files").mkdir()
+    (server.folder / "files" / "a.txt").write_text("a")
+    (server.folder / "users").write_text(hashed("ada", "sesame"))
+    start(
+        "request-id",
+        ("rate-limit", {"rate": 1000, "burst": 1000}),
+        "metrics",
+        "health",
+        ("auth-basic", {"file": str(server.folder / "users"), "paths": ["/env"]}),
+        ("static", {"root": str(server.folder / "files")}),
+    )
+    for target, status in (("/hello", 200), ("/livez", 200), ("/static/a.txt", 200), ("/env", 401)):
+        reply = server.get(target)
+        assert reply.status == status
+        assert (reply.header("X-Request-ID") is None) == (target == "/livez"), target
+    assert "tricorn_requests_total" in server.get("/metrics").text
