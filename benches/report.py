@@ -44,7 +44,7 @@ def targets(load: Load, results: Results) -> Iterator[str]:
     peers = {
         name: given
         for name, given in results.items()
-        if not name.startswith("tricorn") and not middle(given).collects
+        if not name.startswith(("tricorn", "bare")) and not middle(given).collects
     }
     if load.variants:
         rivals = {name: peers[name] for name in ("fastwsgi", "bjoern") if name in peers}
@@ -55,9 +55,14 @@ def targets(load: Load, results: Results) -> Iterator[str]:
             ("tricorn gthread", 0.7),
             ("tricorn hooks", 1 / 1.25),
             ("tricorn log", 1 / 1.15),
+            ("tricorn native", 1 / 1.03),
+            ("tricorn ten natives", 1 / 1.10),
         ):
             if given := results.get(name):
                 yield _line(f"{name} to tricorn", *ratios(given, ours), aim)
+        answer, bare = results.get("tricorn answer"), results.get("bare loop")
+        if answer and bare:
+            yield _line("tricorn answer to the bare loop", *ratios(answer, bare), 0.85)
     else:
         yield from _against("the best peer", ours, peers, 1.0)
 

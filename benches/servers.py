@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PEERS = Path(".bench-venv/bin").resolve()
+BUILT = Path(".bench-venv").resolve()
 OURS = Path(".venv/bin/tricorn").resolve()
 
 
@@ -62,6 +63,10 @@ SERVERS = [
     _tricorn("tricorn gthread", "--threads", "4"),
     _tricorn("tricorn hooks", *HOOKS),
     _tricorn("tricorn log", *LOG),
+    _tricorn("tricorn native", "--plugin", str(BUILT / "one.so")),
+    _tricorn("tricorn ten natives", "--plugin", str(BUILT / "ten.so")),
+    _tricorn("tricorn answer", "--plugin", str(BUILT / "answer.so")),
+    Server("bare loop", lambda _, port: [str(BUILT / "bare"), str(port)], is_variant=True),
     _embedded("freastal"),
     Server("peregrine", _peregrine),
     _embedded("fastwsgi"),
