@@ -31,6 +31,8 @@ class Result:
     rate: float
     #: Microseconds of processor time that the server took for an answer.
     cpu: float
+    #: The part of it that was spent outside the kernel.
+    user: float
     #: The share of its core that the server used: below 1, wrk was the bound.
     busy: float
     #: Mebibytes resident after the load.
@@ -92,13 +94,13 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def _cpu(pids: list[int]) -> float:
-    """Return the seconds of processor time that the processes have taken."""
-    total = 0
+def _cpu(pids: list[int]) -> tuple[float, float]:
+    """Return the seconds of processor time of the processes: all, and outside the kernel."""
+    user = kernel = 0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICK
+        user, kernel = user + int(fields[11]), kernel + int(fields[12])
+    return (user + kernel) / TICK, user / TICK
 
 
 def _memory(pids: list[int]) -> float:
@@ -124,19 +126,21 @@ def measure(server: Server, load: Load, seconds: int) -> Result:
         collects = load.streams and load.collects(port)
         _wrk(load, port, 1)
         pids = family(pid)
-        before, began = _cpu(pids), time.monotonic()
+        (all_before, user_before), began = _cpu(pids), time.monotonic()
         said = _wrk(load, port, seconds)
-        spent, took = _cpu(pids) - before, time.monotonic() - began
+        (spent, user), took = _cpu(pids), time.monotonic() - began
+        spent, user = spent - all_before, user - user_before
         memory = _memory(pids)
     answers = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     if not answers or (refused and int(refused[1]) * 100 > answers):
         raise Failed(refused[0] if refused else "it answers nothing under load")
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
-    return Result(rate, spent / answers * 1e6, spent / took, memory, collects)
+    each = 1e6 / answers
+    return Result(rate, spent * each, user * each, spent / took, memory, collects)
 
 
 def middle(results: list[Result]) -> Result:
     """Return the median of each figure."""
-    figures = zip(*((r.rate, r.cpu, r.busy, r.memory) for r in results), strict=True)
+    figures = zip(*((r.rate, r.cpu, r.user, r.busy, r.memory) for r in results), strict=True)
     return Result(*map(statistics.median, figures), any(result.collects for result in results))

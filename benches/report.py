@@ -15,13 +15,13 @@ Results = dict[str, list[Result]]
 def table(load: Load, results: Results, failed: dict[str, str]) -> str:
     """Lay out the results of a load, quickest first."""
     lines = [f"{load.name}: {load.what}"]
-    columns = ("server", "answers/s", "CPU us", "busy", "MiB", "x rate", "x CPU")
-    lines.append("  {:18} {:>10} {:>8} {:>6} {:>7} {:>7} {:>7}".format(*columns))
+    columns = ("server", "answers/s", "CPU us", "user us", "busy", "MiB", "x rate", "x CPU")
+    lines.append("  {:18} {:>10} {:>8} {:>8} {:>6} {:>7} {:>7} {:>7}".format(*columns))
     for name in sorted(results, key=lambda name: -middle(results[name]).rate):
         m = middle(results[name])
         rate, cpu = ratios(results["tricorn"], results[name])
         lines.append(
-            f"  {name:18} {m.rate:10.0f} {m.cpu:8.2f} {m.busy:6.2f} {m.memory:7.1f}"
+            f"  {name:18} {m.rate:10.0f} {m.cpu:8.2f} {m.user:8.2f} {m.busy:6.2f} {m.memory:7.1f}"
             f" {rate:7.2f} {cpu:7.2f}{'  collects the answer first' if m.collects else ''}"
         )
     lines += [f"  {name:18} fails: {reason}" for name, reason in sorted(failed.items())]
@@ -63,6 +63,12 @@ def targets(load: Load, results: Results) -> Iterator[str]:
         answer, bare = results.get("tricorn answer"), results.get("bare loop")
         if answer and bare:
             yield _line("tricorn answer to the bare loop", *ratios(answer, bare), 0.85)
+        if answer:
+            share = statistics.median(
+                a.user / o.user for a, o in zip(answer, ours, strict=False) if o.user
+            )
+            verdict = "met" if share <= 0.5 else "MISSED"
+            yield f"  tricorn answer to tricorn: {share:.2f} of its user time; aim 0.50: {verdict}"
     else:
         yield from _against("the best peer", ours, peers, 1.0)
 

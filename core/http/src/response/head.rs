@@ -1,5 +1,6 @@
 //! The head of an answer as the application gives it: checked once, kept as the lines to be sent.
 
+use super::plan::write_decimal;
 use crate::edit::{self, InvalidEdit};
 use crate::framing::parse_length;
 use crate::span::Span;
@@ -73,9 +74,13 @@ impl ResponseHead {
     /// Begins anew with a registered status and its phrase.
     pub fn begin_with(&mut self, status: Status) {
         self.clear();
+        self.say_status(status);
+    }
+
+    fn say_status(&mut self, status: Status) {
         self.status = status;
-        self.status_line
-            .extend_from_slice(status.code().to_string().as_bytes());
+        self.status_line.clear();
+        write_decimal(status.code().into(), &mut self.status_line);
         self.status_line.push(b' ');
         self.status_line
             .extend_from_slice(status.reason().as_bytes());
@@ -159,10 +164,7 @@ impl ResponseHead {
         let is_alike = status.forbids_body() == self.status.forbids_body()
             && status.is_informational() == self.status.is_informational();
         if is_alike && self.has_begun() {
-            self.status = status;
-            self.status_line.clear();
-            self.status_line
-                .extend_from_slice(format!("{} {}", status.code(), status.reason()).as_bytes());
+            self.say_status(status);
         }
         is_alike && self.has_begun()
     }

@@ -130,7 +130,7 @@ impl Reply {
     }
 }
 
-fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
+pub(super) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {

@@ -162,3 +162,24 @@ fn an_unknown_event_may_be_optional() {
     let plugins = [plugin("x", &handlers)];
     assert_eq!(faults(&entry(&plugins)), Vec::<String>::new());
 }
+
+/// The numbers of the events, as the C header has them.
+fn numbered_in_the_header() -> Vec<(String, u8)> {
+    include_str!("../../../../../hooks-api/include/tricorn.h")
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define TRICORN_EVENT_"))
+        .map(|line| {
+            let (name, number) = line.split_once(' ').unwrap();
+            (name.to_lowercase(), number.trim().parse().unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn the_abi_numbers_every_event_as_the_bus_does() {
+    let numbered: Vec<_> = Event::ALL
+        .iter()
+        .map(|&event| (event.name().to_owned(), event as u8))
+        .collect();
+    assert_eq!(numbered, numbered_in_the_header());
+}
