@@ -1,4 +1,4 @@
-"""What a plugin answers needs no interpreter: it is answered while that is held by somebody else."""
+"""What a plugin answers needs no interpreter, and is answered while somebody else holds that."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ lto = true
 }
 
 fn source(name: &str) -> String {
-    let plugin: String = name
+    let words: Vec<_> = name
         .split(['-', '_'])
         .filter_map(|part| {
             let mut letters = part.chars();
@@ -74,7 +74,10 @@ fn source(name: &str) -> String {
             Some(format!("{first}{}", letters.as_str()))
         })
         .collect();
-    SOURCE.replace("PLUGIN", &plugin).replace("NAME", name)
+    SOURCE
+        .replace("PLUGIN", &words.concat())
+        .replace("NAME", name)
+        .replace("HEADER", &format!("X-{}", words.join("-")))
 }
 
 /// The plugin to begin with.
@@ -110,9 +113,9 @@ impl Plugin for PLUGIN {
 }
 
 impl PLUGIN {
-    /// Before the application: it sees the header as HTTP_X_NAME.
+    /// Before the application, which sees the header.
     fn mark(&self, request: &mut Request<'_>) -> Result<()> {
-        request.set_header("X-NAME", &self.value)
+        request.set_header("HEADER", &self.value)
     }
 }
 
@@ -131,7 +134,7 @@ mod tests {
         let host = FakeHost::load(tricorn_plugin_entry_v1, "org.example.NAME", "{}").unwrap();
         let mut request = FakeRequest::new("GET", "/");
         assert_eq!(host.pre_request(&mut request), Ok(Flow::Continue));
-        assert_eq!(request.sent("X-NAME").as_deref(), Some("yes"));
+        assert_eq!(request.sent("HEADER").as_deref(), Some("yes"));
     }
 }
 "#;
@@ -154,6 +157,7 @@ mod tests {
         assert_eq!(create("my-plugin").unwrap().len(), 3);
         let text = fs::read_to_string(base.join("my-plugin/src/lib.rs")).unwrap();
         assert!(text.contains("struct MyPlugin {") && text.contains("org.example.my-plugin"));
+        assert!(text.contains("X-My-Plugin"));
         assert!(
             create("my-plugin")
                 .unwrap_err()
