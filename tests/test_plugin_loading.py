@@ -59,6 +59,17 @@ def test_what_is_no_shared_object_is_told(tmp_path):
     assert "it cannot be read: No such file" in refusal(tmp_path, tmp_path / "none.so")
 
 
+def test_a_pipe_is_no_plugin_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.so")
+    for command in (
+        ("plugin", "inspect", "pipe.so"),
+        ("--check-config", "--plugin", "pipe.so", PLAIN),
+    ):
+        done = run(tmp_path, *command)
+        assert done.returncode == 1
+        assert "it is not a file" in done.stderr
+
+
 def test_every_reason_of_every_plugin_is_told_at_once(tmp_path):
     arguments = [
         argument

@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 
 import pytest
 
 from tests.harness import eventually
 from tests.harness.client import Closed
-from tests.harness.plugins import INCLUDE, ROOT, built, compile_c, compiled
+from tests.harness.plugins import INCLUDE, ROOT, built, compile_c
 from tests.harness.server import run
 
 PLAIN = "tests.apps.plain:application"
-
-
-@pytest.fixture(params=["sync", "gthread"])
-def arguments(request):
-    """The arguments of each worker class."""
-    return ("-k", request.param, *(("--threads", "4") if request.param == "gthread" else ()))
-
-
-@pytest.fixture
-def probe(server, arguments):
-    """Start a server with the probe in it, under each worker class."""
-
-    def start(*more, app=PLAIN, config=None, **options):
-        text = f"plugins = [{{'path': {str(built('fixture-probe'))!r}, 'options': {options!r}}}]\n"
-        return server.start(app, *arguments, *more, config=text + (config or ""))
-
-    return start
 
 
 # What a handler sees of a request, and does to it
@@ -119,6 +101,27 @@ def test_a_token_that_is_dropped_closes_and_one_that_is_kept_times_out(probe):
         assert client.get("/never").status == 503
     assert "has not decided in time" in server.log
     assert server.get("/hello").text == "hello"
+
+
+def test_a_token_that_is_not_returned_on_decides_nothing(probe):
+    server = probe()
+    assert server.get("/stray-token").status == 500
+    assert "it misbehaves (a token without PENDING)" in server.wait_for_log("misbehaves")
+
+
+def test_a_length_that_is_not_the_answers_is_refused(probe):
+    assert probe().get("/wrong-length").status == 500
+
+
+def test_what_is_suspended_is_answered_before_the_worker_leaves(probe):
+    server = probe("--graceful-timeout", "2")
+    with server.connect() as waiting:
+        waiting.request("/never")
+        with server.connect() as other:
+            other.get("/")
+        server.send_signal(signal.SIGTERM)
+        assert waiting.reply().status == 503
+    assert server.wait() == 0
 
 
 def test_a_handler_closes_a_connection(probe):
@@ -268,184 +271,6 @@ def test_what_a_plugin_answers_makes_no_python_handler_run(server, arguments):
     assert server.get("/hello").status == 200
     server.get("/env")
     assert server.wait_for_log("PYTHON").count("PYTHON") == 1
-
-
-# Misbehaviour
-
-
-def test_a_panic_costs_its_own_request_and_the_instance_is_made_anew(probe):
-    server = probe("--workers", "1")
-    pid = server.get("/pid").text
-    before = int(server.get("/calls").text)
-    assert before >= 1
-    assert server.get("/panic").status == 500
-    assert "panicked at" in server.log
-    assert "asked to, by the path" in server.log
-    assert server.get("/calls").text == "0", "another instance"
-    assert server.get("/pid").text == pid
-
-
-@pytest.mark.parametrize(("required", "status"), [(False, 500), (True, 503)])
-def test_three_panics_in_a_minute_set_a_plugin_aside(server, arguments, required, status):
-    path = str(built("fixture-probe"))
-    config = f"plugins = [{{'path': {path!r}, 'required': {required}}}]\n"
-    server.start(PLAIN, *arguments, config=config)
-    for _ in range(3):
-        assert server.get("/panic").status == 500
-    log = server.wait_for_log("is set aside: three panics within a minute")
-    assert "Plugin test.probe is set aside" in log
-    assert server.get("/panic").status == status, "the application's own, or 503"
-    assert server.get("/hello").status == (503 if required else 200)
-
-
-EVENTS = {
-    "request_head": 500,
-    "pre_request": 500,
-    "response_start": 200,
-    "post_request": 200,
-    "access": 200,
-    "conn_close": 200,
-    "request_error": 200,
-    "log_reopen": 200,
-}
-
-
-@pytest.mark.parametrize("event", EVENTS)
-def test_a_panic_in_an_event_means_what_a_failure_there_means(server, event):
-    path = str(built("fixture-probe"))
-    server.start(
-        PLAIN, config=f"plugins = [{{'path': {path!r}, 'options': {{'panic_at': {event!r}}}}}]\n"
-    )
-    pid = server.workers()[0] if server.workers() else eventually(server.workers, "a worker")[0]
-    assert server.get("/hello").status == EVENTS[event]
-    if event == "request_error":
-        with server.connect() as client:
-            client.send("nonsense\r\n\r\n").rest()
-    if event == "log_reopen":
-        server.send_signal(signal.SIGUSR1)
-    server.wait_for_log(f"{event} handler test.probe/")
-    assert server.workers() == [pid], "the worker lives"
-
-
-def test_a_panic_when_a_connection_opens_closes_it(server):
-    path = str(built("fixture-probe"))
-    server.start(
-        PLAIN, config=f"plugins = [{{'path': {path!r}, 'options': {{'panic_at': 'conn_open'}}}}]\n"
-    )
-    with server.connect() as client:
-        assert client.is_closed()
-
-
-@pytest.mark.parametrize("event", ["post_fork", "worker_init", "post_worker_init", "start"])
-def test_a_panic_that_keeps_a_worker_from_booting_ends_the_server_with_3(server, event):
-    path = str(built("fixture-probe"))
-    server.start(
-        PLAIN, config=f"plugins = [{{'path': {path!r}, 'options': {{'panic_at': {event!r}}}}}]\n"
-    )
-    assert server.wait() == 3
-
-
-@pytest.mark.parametrize("event", ["on_starting", "when_ready"])
-def test_a_panic_at_the_start_refuses_it(tmp_path, event):
-    option = f"fixture_probe.panic_at={event}"
-    plugin = str(built("fixture-probe"))
-    done = run(tmp_path, "--plugin", plugin, "--plugin-option", option, "-b", "127.0.0.1:0", PLAIN)
-    assert done.returncode == 1
-    assert f"{event} handler test.probe/" in done.stderr
-
-
-def test_a_worker_that_dies_inside_a_plugin_is_attributed(server, arguments):
-    server.start(PLAIN, *arguments, "-w", "2", "--plugin", str(compiled("segfault")))
-    eventually(lambda: len(server.workers()) == 2, "two workers")
-    with server.connect() as client, pytest.raises((Closed, ConnectionResetError)):
-        client.get("/crash")
-    log = server.wait_for_log("died of SIGSEGV inside org.example.fixture/pre_request")
-    line = next(line for line in log.splitlines() if "SIGSEGV inside" in line)
-    assert "Worker " in line
-    assert "(pid " in line
-    assert server.get("/hello").text == "hello"
-
-
-@pytest.mark.parametrize("policy", ["continue", "disable", "halt"])
-def test_what_follows_when_workers_die_inside_a_plugin_again_and_again(server, policy):
-    path = str(compiled("segfault"))
-    server.start(PLAIN, config=f"plugins = [{{'path': {path!r}, 'on_crash': {policy!r}}}]\n")
-    for count in range(1, 4):
-        with server.connect() as client, pytest.raises((Closed, ConnectionResetError, OSError)):
-            client.get("/crash")
-        server.wait_for_log("died of SIGSEGV", count=count)
-    if policy == "halt":
-        assert server.wait() == 1
-        return
-    eventually(lambda: server.get("/hello").text == "hello", "it serves on")
-    if policy == "disable":
-        assert "three workers died in it within a minute" in server.log
-        assert server.get("/crash").status == 500, "the application's own"
-
-
-def test_verdicts_that_mean_nothing_are_failures_and_told_once(server, arguments):
-    server.start(PLAIN, *arguments, "--plugin", str(compiled("misbehave")))
-    for target in ("/unknown", "/unknown", "/respond", "/pending"):
-        assert server.get(target).status == 500
-    assert server.log.count("this is not told again") == 1
-    assert server.get("/error").status == 500
-    with server.connect() as client, pytest.raises(Closed):
-        client.get("/close")
-    assert server.get("/twice").text == "first"
-    assert server.get("/forgotten").status == 500, "the application runs: there is no such page"
-    assert "do_forgotten" in server.log
-
-
-def test_a_verdict_that_an_event_does_not_allow_is_a_failure(server):
-    server.start(PLAIN, "--plugin", str(compiled("misbehave")))
-    assert server.get("/late").status == 500
-    assert "which this event does not allow" in server.log
-
-
-def test_what_cannot_be_done_is_a_code_and_never_reaches_the_wire(server, arguments):
-    server.start(PLAIN, *arguments, "--plugin", str(compiled("codes")))
-    server.get("/retain")
-    reply = server.get("/codes")
-    codes = dict(pair.split("=") for pair in reply.text.split())
-    assert codes == {
-        "spawn": "-8",
-        "stale": "-5",
-        "split": "-4",
-        "frame": "-4",
-        "name": "-4",
-        "none": "-12",
-        "frozen": "-7",
-        "early": "-10",
-        "unknown": "1",
-        "answer": "-4",
-    }
-    assert reply.header("X-Late") == "set=-10 answer=-10 split=-4 length=-4"
-    assert reply.header("X-B") is None
-
-
-def test_a_plugin_that_is_not_safe_on_threads_is_called_one_at_a_time(server):
-    server.start(PLAIN, "--threads", "8", "--plugin", str(compiled("one_at_a_time")))
-    replies = []
-
-    def ask():
-        with server.connect() as client:
-            replies.extend(client.get().text for _ in range(20))
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert set(replies) == {"alone"}
-    assert len(replies) == 160
-
-
-def test_on_error_says_whether_a_failure_counts(server):
-    path = str(compiled("misbehave"))
-    config = f"plugins = [{{'path': {path!r}, 'on_error': {{'pre_request': 'log'}}}}]\n"
-    server.start(PLAIN, config=config)
-    assert server.get("/error").status == 500
-    assert "do_error" in server.wait_for_log("do_error"), "the application has run"
 
 
 # The examples

@@ -1096,7 +1096,8 @@ typedef struct tricorn_http {
    */
   int64_t (*content_length)(struct tricorn_request *request);
   /*
-   Sets an entry of the application's `environ`, such as `REMOTE_USER`. As `header_set`.
+   Sets an entry of the application's `environ`, such as `REMOTE_USER`. As `header_set`; keys that
+   begin with `wsgi.` are the server's.
    */
   int32_t (*environ_set)(struct tricorn_request *request,
                          struct tricorn_str key,
@@ -1126,7 +1127,8 @@ typedef struct tricorn_answer {
    */
   uint32_t status;
   /*
-   Its fields. `Content-Length`, `Date`, `Server` and what frames the message are the server's.
+   Its fields. `Content-Length`, `Date`, `Server` and what frames the message are the server's: a
+   length that is not the content's makes the answer `INVALID`.
    */
   const struct tricorn_header *headers;
   /*
@@ -1138,7 +1140,7 @@ typedef struct tricorn_answer {
    */
   struct tricorn_str body;
   /*
-   A file to send as the content instead, or -1. The descriptor belongs to the server once the
+   A plain file to send a part of as the content instead, or -1. The descriptor belongs to the server once the
    call has succeeded.
    */
   int32_t file;
@@ -1181,7 +1183,7 @@ typedef struct tricorn_response {
   int32_t (*respond)(struct tricorn_request *request, const struct tricorn_answer *answer);
   /*
    `[request]` Takes the request off its thread, on `request_head` or `pre_request`, before
-   `PENDING` is returned. Meanwhile the connection costs no thread. If nobody decides within
+   `PENDING` is returned; returning anything else makes the token void. Meanwhile the connection costs no thread. If nobody decides within
    `timeout`, the client gets 503.
    */
   int32_t (*suspend)(struct tricorn_request *request, struct tricorn_resume **token);

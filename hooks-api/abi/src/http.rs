@@ -61,7 +61,8 @@ pub struct Http {
     pub header_remove: unsafe extern "C" fn(request: *mut Request, name: Str) -> i32,
     /// The length of the body; -1 if it is chunked or this is no request.
     pub content_length: unsafe extern "C" fn(request: *mut Request) -> i64,
-    /// Sets an entry of the application's `environ`, such as `REMOTE_USER`. As `header_set`.
+    /// Sets an entry of the application's `environ`, such as `REMOTE_USER`. As `header_set`; keys that
+    /// begin with `wsgi.` are the server's.
     pub environ_set: unsafe extern "C" fn(request: *mut Request, key: Str, value: Str) -> i32,
     /// What this plugin has kept with the request; null if nothing, or if that was kept by an
     /// instance that has panicked since.

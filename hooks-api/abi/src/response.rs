@@ -21,13 +21,14 @@ pub struct Answer {
     pub struct_size: u32,
     /// The status, from 200 to 599.
     pub status: u32,
-    /// Its fields. `Content-Length`, `Date`, `Server` and what frames the message are the server's.
+    /// Its fields. `Content-Length`, `Date`, `Server` and what frames the message are the server's: a
+    /// length that is not the content's makes the answer `INVALID`.
     pub headers: *const Header,
     /// How many.
     pub header_count: usize,
     /// The content: copied.
     pub body: Str,
-    /// A file to send as the content instead, or -1. The descriptor belongs to the server once the
+    /// A plain file to send a part of as the content instead, or -1. The descriptor belongs to the server once the
     /// call has succeeded.
     pub file: i32,
     /// 0.
@@ -50,7 +51,7 @@ pub struct Response {
     /// returned. `TOO_LATE` the second time; `INVALID` if the answer cannot be sent as it is.
     pub respond: unsafe extern "C" fn(request: *mut Request, answer: *const Answer) -> i32,
     /// `[request]` Takes the request off its thread, on `request_head` or `pre_request`, before
-    /// `PENDING` is returned. Meanwhile the connection costs no thread. If nobody decides within
+    /// `PENDING` is returned; returning anything else makes the token void. Meanwhile the connection costs no thread. If nobody decides within
     /// `timeout`, the client gets 503.
     pub suspend: unsafe extern "C" fn(request: *mut Request, token: *mut *mut Resume) -> i32,
     /// `[any]` Lets a suspended request go on with the next handler. Takes the token.

@@ -62,6 +62,7 @@ mod guard;
 mod host;
 mod logging;
 mod metrics;
+mod path;
 mod plugin;
 mod request;
 mod response;

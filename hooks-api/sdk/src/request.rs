@@ -10,6 +10,7 @@ use tricorn_abi::Str;
 use crate::answer::Answer;
 use crate::error::{Flow, Result, check};
 use crate::host::Host;
+use crate::path;
 use crate::resume::Resume;
 use crate::text::{NOTHING, bytes, lend};
 
@@ -191,6 +192,29 @@ pub struct Request<'r> {
 
 impl Request<'_> {
     reading!();
+
+    /// The path as the application sees it, percent-decoded. What is not UTF-8 is replaced.
+    #[must_use]
+    pub fn decoded_path(&self) -> String {
+        path::decode(self.path())
+    }
+
+    /// Whether a page under one of these prefixes may be meant, in whatever spelling: for rules that
+    /// must not be got around. A path counts as the application sees it, and with `//`, `.` and `..`
+    /// resolved.
+    #[must_use]
+    pub fn may_concern(&self, prefixes: &[String]) -> bool {
+        let path = self.decoded_path();
+        path::begins_with(&path, prefixes) || path::begins_with(&path::resolve(&path), prefixes)
+    }
+
+    /// Whether nothing but a page at or below one of these paths can be meant, in whole segments: for
+    /// exceptions from such rules.
+    #[must_use]
+    pub fn is_surely_below(&self, paths: &[String]) -> bool {
+        let path = self.decoded_path();
+        path::is_below(&path, paths) && path::is_below(&path::resolve(&path), paths)
+    }
 
     /// The length of the body; `None` if it is chunked.
     #[must_use]

@@ -6,6 +6,7 @@
 
 mod check;
 mod file;
+mod queue;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -17,6 +18,7 @@ use tricorn_hooks::prelude::*;
 
 use check::Proven;
 use file::Users;
+use queue::{Place, Queue};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,10 +28,10 @@ struct Options {
     /// The realm that clients show.
     #[serde(default = "realm")]
     realm: String,
-    /// Paths under these prefixes are guarded; all of them without any.
+    /// Paths under these prefixes are guarded, in whatever spelling; all of them without any.
     #[serde(default)]
     paths: Vec<String>,
-    /// Paths that are open all the same.
+    /// Paths that are open all the same, and what is below them.
     #[serde(default)]
     open: Vec<String>,
     /// For how many seconds a proven password is remembered.
@@ -48,11 +50,16 @@ fn five_minutes() -> u64 {
 /// Passwords that wait to be checked, at most; beyond, clients are told to come again.
 const WAITING: usize = 128;
 
+/// Those of one client at most: nobody else is to wait for them.
+const WAITING_OF_ONE: usize = 8;
+
 /// A password to check, and the request that waits for it.
 struct Task {
     name: String,
     password: Vec<u8>,
     resume: Resume,
+    /// Counts among its client's while it lives.
+    _place: Place,
 }
 
 struct Shared {
@@ -67,6 +74,7 @@ struct AuthBasic {
     users: Users,
     proven: Proven,
     tasks: SyncSender<Task>,
+    queue: Queue,
 }
 
 impl StagedPlugin for AuthBasic {
@@ -102,18 +110,19 @@ impl StagedPlugin for AuthBasic {
             users: shared.users.clone(),
             proven,
             tasks,
+            queue: Queue::new(WAITING_OF_ONE),
         })
     }
 }
 
 impl AuthBasic {
-    fn guards(&self, path: &str) -> bool {
-        let is_under = |prefixes: &[String]| prefixes.iter().any(|prefix| path.starts_with(prefix));
-        !is_under(&self.open) && (self.paths.is_empty() || is_under(&self.paths))
+    fn guards(&self, request: &Request<'_>) -> bool {
+        !request.is_surely_below(&self.open)
+            && (self.paths.is_empty() || request.may_concern(&self.paths))
     }
 
     fn guard(&self, request: &mut Request<'_>) -> Result<Flow> {
-        if !self.guards(request.path()) {
+        if !self.guards(request) {
             return Ok(Flow::Continue);
         }
         let Some((name, password)) = credentials(request) else {
@@ -128,19 +137,22 @@ impl AuthBasic {
         if self.proven.has(&name, &password) {
             return Ok(Flow::Continue);
         }
+        let Some(place) = self.queue.join(request.peer()) else {
+            return request.respond(too_many());
+        };
         let resume = request.suspend()?;
         let task = Task {
             name,
             password,
             resume,
+            _place: place,
         };
         if let Err(full) = self.tasks.try_send(task) {
             let task = match full {
                 std::sync::mpsc::TrySendError::Full(task)
                 | std::sync::mpsc::TrySendError::Disconnected(task) => task,
             };
-            let answer = Answer::text(503, "Too many log-ins at once\n").header("Retry-After", "1");
-            task.resume.respond(answer)?;
+            task.resume.respond(too_many())?;
         }
         Ok(Flow::Pending)
     }
@@ -160,6 +172,10 @@ fn credentials(request: &Request<'_>) -> Option<(String, Vec<u8>)> {
     is_name.then(|| (name, decoded[colon + 1..].to_vec()))
 }
 
+fn too_many() -> Answer {
+    Answer::text(503, "Too many log-ins at once\n").header("Retry-After", "1")
+}
+
 fn refusal(challenge: &str) -> Answer {
     Answer::text(401, "Log in, please\n").header("WWW-Authenticate", challenge)
 }
@@ -174,11 +190,11 @@ struct Checker {
 
 impl Checker {
     fn run(&self, tasks: &Receiver<Task>) {
-        loop {
+        while !self.leaves() {
             match tasks.recv_timeout(Duration::from_millis(200)) {
                 Ok(task) => self.check(task),
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) if !self.leaves() => {}
-                Err(_) => return,
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
             }
         }
     }
@@ -260,6 +276,15 @@ mod tests {
     }
 
     #[test]
+    fn one_client_cannot_fill_the_queue() {
+        let host = host("queue", "");
+        let flow = |peer: &str| host.request_head(&mut with("ada:open").peer(peer)).unwrap();
+        let many: Vec<_> = (0..2 * WAITING_OF_ONE).map(|_| flow("192.0.2.1")).collect();
+        assert!(many.contains(&Flow::Respond));
+        assert_eq!(flow("192.0.2.2"), Flow::Pending);
+    }
+
+    #[test]
     fn a_wrong_password_and_an_unknown_name_are_refused_alike() {
         let host = host("wrong", "");
         for pair in ["ada:open", "bob:sesame"] {
@@ -287,7 +312,17 @@ mod tests {
         let flow = |target: &str| host.request_head(&mut FakeRequest::new("GET", target));
         assert_eq!(flow("/"), Ok(Flow::Continue));
         assert_eq!(flow("/admin/login"), Ok(Flow::Continue));
-        assert_eq!(flow("/admin/x"), Ok(Flow::Respond));
+        for spelling in [
+            "/admin/x",
+            "/%61dmin/x",
+            "//admin/x",
+            "/a/../admin/x",
+            "/./admin",
+            "/admin/login/../x",
+            "/admin/loginX",
+        ] {
+            assert_eq!(flow(spelling), Ok(Flow::Respond), "{spelling}");
+        }
         let mut broken = FakeRequest::new("GET", "/admin").header("Authorization", "Basic ???");
         assert_eq!(host.request_head(&mut broken), Ok(Flow::Respond));
     }

@@ -6,6 +6,8 @@
 
 mod table;
 
+use std::net::IpAddr;
+
 use tricorn_hooks::prelude::*;
 
 use table::{Table, Verdict};
@@ -88,7 +90,7 @@ impl StagedPlugin for RateLimit {
             "Requests that were refused because their client had sent too many.",
         )?;
         Ok(Shared {
-            table: Table::new(zone.words(), options.rate, options.burst),
+            table: Table::new(zone.words(), options.rate, options.burst)?,
             header,
             options,
             limited,
@@ -107,13 +109,16 @@ impl StagedPlugin for RateLimit {
 
 impl RateLimit {
     fn limit(&self, request: &mut Request<'_>) -> Result<Flow> {
-        let path = request.path();
-        if !self.paths.is_empty() && !self.paths.iter().any(|prefix| path.starts_with(prefix)) {
+        if !self.paths.is_empty() && !request.may_concern(&self.paths) {
             return Ok(Flow::Continue);
         }
+        let network;
         let key = match &self.header {
             Some(name) => request.header(name).unwrap_or_default(),
-            None => request.peer().as_bytes(),
+            None => {
+                network = network_of(request.peer());
+                network.as_slice()
+            }
         };
         match self.table.take(key, table::now()) {
             Verdict::Pass => Ok(Flow::Continue),
@@ -123,6 +128,16 @@ impl RateLimit {
                 request.respond(answer.header("Retry-After", seconds.to_string()))
             }
         }
+    }
+}
+
+/// What counts as one client: an IPv4 address, or the first half of an IPv6 one, of which a client
+/// has all the rest (RFC 6177).
+fn network_of(peer: &str) -> Vec<u8> {
+    match peer.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) => address.octets().to_vec(),
+        Ok(IpAddr::V6(address)) => address.octets()[..8].to_vec(),
+        Err(_) => peer.as_bytes().to_vec(),
     }
 }
 
@@ -162,7 +177,12 @@ mod tests {
             (429, Some("10"))
         );
         assert_eq!(flow("192.0.2.2").0, Flow::Continue, "another client");
-        assert_eq!(host.metric("tricorn_rate_limited_total"), Some(1));
+        for peer in ["2001:db8::1", "2001:db8::2"] {
+            assert_eq!(flow(peer).0, Flow::Continue);
+        }
+        assert_eq!(flow("2001:db8::3").0, Flow::Respond, "of one network");
+        assert_eq!(flow("2001:db8:0:1::3").0, Flow::Continue);
+        assert_eq!(host.metric("tricorn_rate_limited_total"), Some(2));
     }
 
     #[test]
@@ -174,6 +194,7 @@ mod tests {
         };
         assert_eq!(flow("/api/a", "one"), Flow::Continue);
         assert_eq!(flow("/api/b", "one"), Flow::Respond);
+        assert_eq!(flow("/%61pi/b", "one"), Flow::Respond);
         assert_eq!(flow("/api/b", "two"), Flow::Continue);
         assert_eq!(flow("/page", "one"), Flow::Continue);
     }

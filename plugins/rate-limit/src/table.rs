@@ -1,10 +1,16 @@
 //! The clients' words in shared memory: for each what it is found by, and when its bucket is full.
 
+use std::collections::hash_map::DefaultHasher;
+use std::hash::Hasher;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
 
 /// Words of a client.
 const WORDS: usize = 2;
+
+/// Words of the secret that clients are hashed with: nobody outside can know whose words are near.
+const SECRET: usize = 2;
 
 /// Places that are looked at for one client.
 const PROBES: usize = 8;
@@ -21,6 +27,7 @@ pub(crate) enum Verdict {
 /// The table, as one process sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Table {
+    secret: &'static [AtomicU64],
     words: &'static [AtomicU64],
     /// Nanoseconds that one request takes of a bucket.
     share: u64,
@@ -28,33 +35,46 @@ pub(crate) struct Table {
     tolerance: u64,
 }
 
-/// The time, in nanoseconds: the same in all processes.
+/// The time, in nanoseconds: the same in all processes, and never set back.
 pub(crate) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-        })
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
+        now.tv_sec().unsigned_abs() * 1_000_000_000 + now.tv_nsec().unsigned_abs()
+    })
 }
 
 impl Table {
     /// The bytes that so many clients take.
     pub(crate) fn size(clients: usize) -> usize {
-        clients.max(PROBES) * WORDS * size_of::<u64>()
+        (SECRET + clients.max(PROBES) * WORDS) * size_of::<u64>()
     }
 
-    pub(crate) fn new(words: &'static [AtomicU64], rate: f64, burst: u32) -> Self {
+    /// The table in this memory, which is all zeros, or that of an earlier generation.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub(crate) fn new(
+        words: &'static [AtomicU64],
+        rate: f64,
+        burst: u32,
+    ) -> Result<Self, getrandom::Error> {
+        let (secret, words) = words.split_at(SECRET);
+        for word in secret {
+            let random = getrandom::u64()?.max(1);
+            // One that is there stays: the clients' words are found by it.
+            let _ = word.compare_exchange(0, random, Ordering::Relaxed, Ordering::Relaxed);
+        }
         let share = (1e9 / rate) as u64;
-        Self {
+        Ok(Self {
+            secret,
             words,
             share,
             tolerance: share.saturating_mul(u64::from(burst) - 1),
-        }
+        })
     }
 
     /// Takes one request out of a client's bucket, if it may be.
     pub(crate) fn take(&self, key: &[u8], now: u64) -> Verdict {
-        let full_at = self.find(hash(key), now);
+        let full_at = self.find(self.hash(key), now);
         let mut before = full_at.load(Ordering::Relaxed);
         loop {
             let base = before.max(now);
@@ -72,7 +92,7 @@ impl Table {
     }
 
     /// A client's word: its own, else that of a client whose bucket is empty again, else the one
-    /// that is empty soonest, which the two then share.
+    /// that is empty soonest, whose client then begins anew.
     fn find(&self, tag: u64, now: u64) -> &'static AtomicU64 {
         let places = self.words.len() / WORDS;
         let place = |probe: usize| {
@@ -99,16 +119,23 @@ impl Table {
         let soonest = (0..PROBES)
             .map(place)
             .min_by_key(|(_, word)| word.load(Ordering::Relaxed));
-        soonest.map_or(&self.words[1], |(_, word)| word)
+        let Some((owner, word)) = soonest else {
+            return &self.words[1];
+        };
+        owner.store(tag, Ordering::Relaxed);
+        word.store(now, Ordering::Relaxed);
+        word
     }
-}
 
-/// FNV-1a, and never 0: the same in all processes, which a random state would not be.
-fn hash(key: &[u8]) -> u64 {
-    let mixed = key.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
-    (mixed ^ mixed >> 29).max(1)
+    /// Never 0, and the same in all processes.
+    fn hash(&self, key: &[u8]) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for word in self.secret {
+            hasher.write_u64(word.load(Ordering::Relaxed));
+        }
+        hasher.write(key);
+        hasher.finish().max(1)
+    }
 }
 
 #[cfg(test)]
@@ -120,7 +147,24 @@ mod tests {
     fn table(clients: usize) -> Table {
         let words = Table::size(clients) / size_of::<u64>();
         let words: Vec<AtomicU64> = (0..words).map(|_| AtomicU64::new(0)).collect();
-        Table::new(words.leak(), 2.0, 3)
+        Table::new(words.leak(), 2.0, 3).unwrap()
+    }
+
+    #[test]
+    fn strangers_are_not_charged_for_each_other() {
+        let (table, now) = (table(8), 1000 * SECOND);
+        for client in 0..100_u8 {
+            for _ in 0..3 {
+                assert_eq!(table.take(&[client], now), Verdict::Pass);
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_outside_can_tell_who_shares_a_place() {
+        let (one, other) = (table(8), table(8));
+        assert_ne!(one.hash(b"a"), other.hash(b"a"));
+        assert_eq!(one.hash(b"a"), one.hash(b"a"));
     }
 
     #[test]

@@ -120,14 +120,9 @@ impl RequestId {
     }
 
     fn assign(&self, request: &mut Request<'_>) -> Result<()> {
-        let id = match self.given(request) {
-            Some(id) => id,
-            None => {
-                let id = self.make();
-                request.set_header(&self.header, &id)?;
-                id
-            }
-        };
+        let id = self.given(request).unwrap_or_else(|| self.make());
+        // Also in place of others that came with it.
+        request.set_header(&self.header, &id)?;
         request.set_environ(&self.environ, &id)?;
         if self.answer {
             request.keep(Id(id))?;

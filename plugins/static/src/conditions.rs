@@ -1,6 +1,7 @@
 //! Conditional requests (RFC 9110 section 13): what a client has already is not sent again.
 
 use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tricorn_hooks::Request;
@@ -21,7 +22,12 @@ impl Validators {
         let since = UNIX_EPOCH + Duration::from_secs(at);
         let suffix = coding.map_or_else(String::new, |coding| format!("-{coding}"));
         Self {
-            etag: format!("\"{at:x}-{:x}{suffix}\"", about.len()),
+            etag: format!(
+                "\"{at:x}.{:x}-{:x}-{:x}{suffix}\"",
+                about.mtime_nsec(),
+                about.ino(),
+                about.len()
+            ),
             last_modified: httpdate::fmt_http_date(since),
             at,
         }

@@ -1,8 +1,10 @@
 //! From a path to an open file inside the root.
 
 use std::fs::{File, Metadata};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use percent_encoding::percent_decode_str;
 use tricorn_hooks::{Error, Result};
 
@@ -62,7 +64,7 @@ impl Root {
         let compressed: Vec<_> = CODINGS
             .into_iter()
             .map(|(coding, ending)| (coding, with_ending(&place, ending)))
-            .filter(|(_, place)| place.is_file())
+            .filter(|(_, place)| place.is_file() && self.checked(place).is_some())
             .collect();
         let may_vary = !compressed.is_empty();
         let best = compressed
@@ -72,7 +74,7 @@ impl Root {
             Some((coding, place)) => (Some(coding), place),
             None => (None, place),
         };
-        let file = File::open(self.checked(&place)?).ok()?;
+        let file = open(&self.checked(&place)?)?;
         let about = file.metadata().ok().filter(Metadata::is_file)?;
         Some(Found {
             file,
@@ -100,6 +102,13 @@ impl Root {
     }
 }
 
+/// What is no file, such as a pipe, is not waited for.
+fn open(place: &Path) -> Option<File> {
+    let mut how = File::options();
+    how.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    how.open(place).ok()
+}
+
 fn with_ending(place: &Path, ending: &str) -> PathBuf {
     let mut name = place.as_os_str().to_owned();
     name.push(ending);
@@ -124,7 +133,7 @@ fn accepts(codings: &str, coding: &str) -> bool {
         let mut parts = element.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
         let quality = parts
-            .find_map(|part| part.strip_prefix("q="))
+            .find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
             .map_or(1.0, |quality| quality.trim().parse::<f32>().unwrap_or(0.0));
         if name.eq_ignore_ascii_case(coding) {
             return quality > 0.0;

@@ -134,7 +134,7 @@ impl Static {
         };
         let wanted = request
             .header_text("range")
-            .filter(|_| validators.allow_range(request));
+            .filter(|_| request.method() == "GET" && validators.allow_range(request));
         match wanted.map_or(Range::Whole, |text| range::parse(text, length)) {
             Range::Whole => whole(200).file(found.file, 0, length),
             Range::Part { first, last } => whole(206)

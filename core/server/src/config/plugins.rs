@@ -119,7 +119,7 @@ pub(super) fn specs(settings: &Settings) -> Result<Vec<PluginSpec>, Failure> {
         add_option(&mut specs, text).map_err(|what| {
             settings
                 .complain("plugin_options", what)
-                .mend("give ID.KEY=VALUE")
+                .mend("give NAME.KEY=VALUE")
         })?;
     }
     Ok(specs)
@@ -334,7 +334,7 @@ fn on_crash(value: &Value) -> Result<OnCrash, Wrong> {
     }
 }
 
-/// `ID.KEY=VALUE`: the id may have dots itself, and so may be the file's name without its ending.
+/// `NAME.KEY=VALUE`: an id may have dots itself, and so may be the file's name without its ending.
 fn add_option(specs: &mut [PluginSpec], text: &str) -> Result<(), String> {
     let Some((name, value)) = text.split_once('=') else {
         return Err(format!("'{text}' has no value"));
@@ -345,9 +345,15 @@ fn add_option(specs: &mut [PluginSpec], text: &str) -> Result<(), String> {
     else {
         return Err(format!("'{text}' does not say of which plugin"));
     };
-    let spec = specs.iter_mut().find(|spec| spec.answers_to(id));
-    let Some(spec) = spec else {
-        return Err(format!("there is no plugin '{id}' in the settings"));
+    let place = specs.iter().position(|spec| spec.answers_to(id));
+    let Some(spec) = place.and_then(|place| specs.get_mut(place)) else {
+        let names: Vec<_> = specs.iter().filter_map(PluginSpec::name).collect();
+        let known = if names.is_empty() {
+            String::new()
+        } else {
+            format!(", which have {}", names.join(", "))
+        };
+        return Err(format!("there is no plugin '{id}' in the settings{known}"));
     };
     let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     spec.options.insert(key.to_owned(), value);
@@ -367,12 +373,25 @@ impl PluginSpec {
     /// Whether `name` means this entry: its id, or its file's name with or without `lib` and `.so`.
     #[must_use]
     pub fn answers_to(&self, name: &str) -> bool {
-        let stem = match &self.place {
+        self.id.as_deref() == Some(name)
+            || self
+                .stem()
+                .is_some_and(|stem| stem == name || stem.strip_prefix("lib") == Some(name))
+    }
+
+    /// What the command line can call it.
+    fn name(&self) -> Option<&str> {
+        let stem = self.stem();
+        self.id
+            .as_deref()
+            .or_else(|| stem.and_then(|stem| stem.strip_prefix("lib")).or(stem))
+    }
+
+    fn stem(&self) -> Option<&str> {
+        match &self.place {
             Place::File(path) => path.file_stem().and_then(|stem| stem.to_str()),
             Place::Package(name) => Some(name.as_str()),
-        };
-        self.id.as_deref() == Some(name)
-            || stem.is_some_and(|stem| stem == name || stem.strip_prefix("lib") == Some(name))
+        }
     }
 }
 

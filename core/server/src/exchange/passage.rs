@@ -71,8 +71,8 @@ pub struct Passage {
     pub body: Vec<u8>,
     /// A handler has given an answer.
     pub answer: Option<Content>,
-    /// A handler has taken a token for it.
-    pub suspended: bool,
+    /// The token that a handler has taken for it.
+    pub suspended: Option<u64>,
     /// What handlers keep with it.
     pub kept: Kept,
     /// The client's address as text, once somebody has asked for it.
@@ -90,7 +90,7 @@ impl Passage {
             response: ResponseHead::default(),
             body: Vec::new(),
             answer: None,
-            suspended: false,
+            suspended: None,
             kept: Kept::default(),
             peer: None,
         }

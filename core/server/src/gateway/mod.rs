@@ -17,7 +17,7 @@ use crate::error::Failure;
 
 pub use channel::{Channel, ChannelError, Facts, Fate, Handle, Progress, Read, Transaction};
 pub use control::Control;
-pub use resume::{Decision, Resumptions};
+pub use resume::{Decided, Decision, Resumptions};
 pub use wait::{Wait, Woken};
 
 /// A worker's interpreter, before there is an application.

@@ -26,9 +26,20 @@ pub enum Decision {
 #[derive(Debug)]
 pub struct Resumptions {
     open: Mutex<Open>,
-    decided: Mutex<Vec<(Ticket, Decision)>>,
+    decided: Mutex<Vec<Decided>>,
     any: AtomicBool,
     bell: EventFd,
+}
+
+/// A decision, the token it was made with, and the request that is for.
+#[derive(Debug)]
+pub struct Decided {
+    /// The token: it names one suspension of the request.
+    pub token: u64,
+    /// The request.
+    pub ticket: Ticket,
+    /// The decision.
+    pub decision: Decision,
 }
 
 #[derive(Debug, Default)]
@@ -65,13 +76,17 @@ impl Resumptions {
         let Some(ticket) = lock(&self.open).tickets.remove(&token) else {
             return false;
         };
-        self.decide_again(ticket, decision);
+        self.decide_again(Decided {
+            token,
+            ticket,
+            decision,
+        });
         true
     }
 
     /// Takes a decision back in that came before its request was parked.
-    pub fn decide_again(&self, ticket: Ticket, decision: Decision) {
-        lock(&self.decided).push((ticket, decision));
+    pub fn decide_again(&self, decided: Decided) {
+        lock(&self.decided).push(decided);
         self.any.store(true, Ordering::Release);
         self.ring();
     }
@@ -84,7 +99,7 @@ impl Resumptions {
 
     /// What was decided since the last call.
     #[must_use]
-    pub fn take(&self) -> Vec<(Ticket, Decision)> {
+    pub fn take(&self) -> Vec<Decided> {
         if self.any.load(Ordering::Acquire) {
             self.any.store(false, Ordering::Release);
             std::mem::take(&mut *lock(&self.decided))
@@ -93,9 +108,9 @@ impl Resumptions {
         }
     }
 
-    /// Forgets a request's tokens: it has ended without a decision.
-    pub fn forget(&self, ticket: Ticket) {
-        lock(&self.open).tickets.retain(|_, other| *other != ticket);
+    /// Makes a token void: nobody waits for a decision any more.
+    pub fn revoke(&self, token: u64) {
+        lock(&self.open).tickets.remove(&token);
     }
 
     /// Ends the wait of the thread that minds the I/O.
@@ -130,9 +145,11 @@ mod tests {
         assert!(resumptions.is_open(token) && resumptions.take().is_empty());
         assert!(resumptions.decide(token, Decision::Close));
         assert!(!resumptions.decide(token, Decision::GoOn), "used already");
-        assert!(matches!(resumptions.take()[..], [(found, Decision::Close)] if found == ticket));
+        let taken = resumptions.take();
+        assert!(matches!(taken[0].decision, Decision::Close));
+        assert_eq!((taken[0].token, taken[0].ticket), (token, ticket));
         let token = resumptions.suspend(ticket);
-        resumptions.forget(ticket);
+        resumptions.revoke(token);
         assert!(!resumptions.decide(token, Decision::GoOn));
     }
 }

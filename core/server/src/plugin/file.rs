@@ -1,8 +1,8 @@
 //! A plugin's file, before any of it runs: who may write it, what it holds, what it hashes to.
 
-use std::fs::{File, Metadata};
+use std::fs::{Metadata, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
@@ -62,7 +62,12 @@ fn open(
     reasons: &mut Vec<String>,
 ) -> Result<PluginFile, Vec<String>> {
     let refused = |error: std::io::Error| vec![format!("it cannot be read: {error}")];
-    let mut file = File::open(path).map_err(refused)?;
+    // What is no file, such as a pipe, must not be waited for.
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .map_err(refused)?;
     let about = file.metadata().map_err(refused)?;
     if !about.is_file() {
         return Err(vec!["it is not a file".into()]);

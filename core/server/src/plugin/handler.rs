@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tricorn_abi as abi;
 
+use super::crumb::Crumb;
 use super::descriptor::{HandlerDescriptor, HandlerFunction};
 use super::host::code_name;
 use super::link;
@@ -74,10 +75,16 @@ impl Call for NativeHandler {
         if let Some(passage) = payload::passage(occasion) {
             let mut passage = passage.borrow_mut();
             passage.answer = None;
-            passage.suspended = false;
+            passage.suspended = None;
         }
         let code = self.enter(occasion);
-        self.judge(code, occasion)
+        let verdict = self.judge(code, occasion);
+        match revoke(occasion, &verdict) {
+            true if code == abi::CONTINUE || code == abi::STOP => {
+                self.misbehaves("a token without PENDING")
+            }
+            _ => verdict,
+        }
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -100,15 +107,7 @@ impl NativeHandler {
     /// Calls the function. Should the process die in it, the crumb tells where.
     fn enter(&self, occasion: &Occasion<'_>) -> i32 {
         let state: *mut c_void = self.module.state();
-        let crumb = link::crumb();
-        let before = crumb.map(|crumb| {
-            let before = crumb.load(Ordering::Relaxed);
-            crumb.store(
-                leave_crumb(self.module.place, self.event),
-                Ordering::Relaxed,
-            );
-            before
-        });
+        let crumb = Crumb::leave(self.module.place, self.event as u8);
         let turn = self.module.take_turn();
         let host = self.module.ctx.host();
         let code = payload::with(self.event, occasion, &mut |event| {
@@ -117,9 +116,7 @@ impl NativeHandler {
             unsafe { (self.call)(state, event, host) }
         });
         drop(turn);
-        if let (Some(crumb), Some(before)) = (crumb, before) {
-            crumb.store(before, Ordering::Relaxed);
-        }
+        drop(crumb);
         code
     }
 
@@ -130,7 +127,7 @@ impl NativeHandler {
                 (
                     passage.stage.is_open(),
                     passage.answer.is_some(),
-                    passage.suspended,
+                    passage.suspended.is_some(),
                 )
             });
         match code {
@@ -172,27 +169,15 @@ fn failed(summary: &str, is_known: bool) -> Verdict {
     })
 }
 
-/// What is left in a worker's cell while it is inside a handler.
-fn leave_crumb(place: usize, event: Event) -> u32 {
-    (u32::try_from(place).unwrap_or(0) + 1) << 8 | event as u32
-}
-
-/// What a crumb says: the plugin's place, and the event.
-pub(super) fn read_crumb(crumb: u32) -> Option<(usize, Event)> {
-    let place = (crumb >> 8).checked_sub(1)?;
-    let event = Event::ALL.get((crumb & 0xff) as usize)?;
-    Some((place as usize, *event))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_crumb_is_read_as_it_was_left() {
-        let crumb = leave_crumb(3, Event::ConnClose);
-        assert_eq!(read_crumb(crumb), Some((3, Event::ConnClose)));
-        assert_eq!(read_crumb(0), None);
-        assert_eq!(read_crumb(1 << 8 | 0xff), None);
+/// Makes a token void that was taken and not returned on: nobody waits for it. Whether there was one.
+fn revoke(occasion: &Occasion<'_>, verdict: &Verdict) -> bool {
+    if *verdict == Verdict::Pending {
+        return false;
     }
+    let passage = payload::passage(occasion);
+    let token = passage.and_then(|passage| passage.borrow_mut().suspended.take());
+    if let (Some(token), Some(worker)) = (token, link::worker()) {
+        worker.resumptions.revoke(token);
+    }
+    token.is_some()
 }

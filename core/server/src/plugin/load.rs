@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::copy::PrivateCopy;
+use super::crumb;
 use super::descriptor::{Contents, Tolerance};
 use super::file::{self, PluginFile, Resolve};
 use super::handler;
@@ -234,12 +235,10 @@ impl Plugins {
     /// Where a worker that died was, as far as it had left a crumb: the plugin and `id/event`.
     #[must_use]
     pub fn scene_of_death(&self, crumbs: impl Iterator<Item = u32>) -> Option<(usize, String)> {
-        let mut found = crumbs
-            .filter_map(handler::read_crumb)
-            .filter_map(|(place, event)| {
-                let module = self.0.get(place)?;
-                Some((place, format!("{}/{}", module.id(), event.name())))
-            });
+        let mut found = crumbs.filter_map(crumb::read).filter_map(|(place, what)| {
+            let module = self.0.get(place)?;
+            Some((place, format!("{}/{what}", module.id())))
+        });
         let (place, mut text) = found.next()?;
         // Several threads were inside plugins: it was one of these.
         for (_, other) in found {

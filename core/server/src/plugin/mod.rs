@@ -13,6 +13,7 @@
 //! are read or run: plugins see them as a [`crate::exchange::Passage`].
 
 mod copy;
+mod crumb;
 mod current;
 mod descriptor;
 mod file;
@@ -37,7 +38,7 @@ pub use file::Resolve;
 pub use load::{Plugins, load};
 pub use module::Module;
 pub use peek::{Note, Peek};
-pub use serving::{Surroundings, enter, leave};
+pub use serving::{Surroundings, abandon, enter, leave};
 
 /// A worker of this id is gone: what it had added to gauges is taken back.
 pub fn forget_worker(id: usize) {

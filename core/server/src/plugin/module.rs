@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tricorn_abi as abi;
 
+use super::crumb::{self, Crumb};
 use super::descriptor::Descriptor;
 use super::host::{Buffer, Ctx};
 use super::link::{self, WorkerLink};
@@ -97,6 +98,7 @@ impl Module {
         let info = worker_info(worker);
         let mut instance = std::ptr::null_mut();
         let mut error = Buffer::default();
+        let crumb = Crumb::leave(self.place, crumb::CREATE);
         // SAFETY: as the ABI describes the function; the pointers live through the call.
         let code = unsafe {
             create(
@@ -107,6 +109,7 @@ impl Module {
                 error.handle(),
             )
         };
+        drop(crumb);
         if code != abi::OK {
             return Err(error.explain(code));
         }
@@ -120,6 +123,7 @@ impl Module {
         if self.has_instance.swap(false, Ordering::AcqRel)
             && let Some(destroy) = self.descriptor.functions.worker_destroy
         {
+            let _crumb = Crumb::leave(self.place, crumb::DESTROY);
             // SAFETY: the instance is one that `worker_create` made, and is not used any more: the
             // worker runs no requests, and the plugin's threads have ended.
             unsafe { destroy(self.instance.load(Ordering::Acquire)) }

@@ -1,7 +1,7 @@
 //! The plugins of this worker: made after the fork, taken down before the process ends.
 
 use std::ffi::c_void;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,9 @@ use crate::lifeline::WorkerSide;
 
 /// How long threads of plugins may take to notice that the worker leaves.
 const PARTING: Duration = Duration::from_secs(2);
+
+/// Threads that serve may still be inside handlers: the worker ends without them.
+static ABANDONED: AtomicBool = AtomicBool::new(false);
 
 static SERVING: OnceLock<Vec<Arc<Module>>> = OnceLock::new();
 
@@ -84,6 +87,11 @@ pub fn enter(plugins: &Plugins, around: &Surroundings<'_>) -> Result<(), Failure
     Ok(())
 }
 
+/// The worker ends although threads of it are inside requests: what these use stays where it is.
+pub fn abandon() {
+    ABANDONED.store(true, Ordering::Relaxed);
+}
+
 /// Ends the plugins' threads and takes the instances down, in the order opposite to their making.
 pub fn leave() {
     let (Some(worker), Some(modules)) = (link::worker(), SERVING.get()) else {
@@ -93,7 +101,7 @@ pub fn leave() {
     let busy = end_threads(worker);
     for module in modules.iter().rev() {
         // What a thread still uses is left where it is; the process ends anyway.
-        if !busy.contains(&module.place) {
+        if !busy.contains(&module.place) && !ABANDONED.load(Ordering::Relaxed) {
             module.destroy_instance();
         }
     }

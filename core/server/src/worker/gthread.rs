@@ -19,6 +19,7 @@ use super::shared::{Events, Next, Shared};
 use crate::clock;
 use crate::error::Failure;
 use crate::gateway::{Gateway, Source, Transaction};
+use crate::plugin;
 
 /// How long a request may run before another thread takes the lead.
 const TICK: Duration = Duration::from_micros(500);
@@ -72,8 +73,9 @@ pub(super) fn serve(
     pool.dismiss();
     shared.ring();
     let deadline = Instant::now() + if code == 0 { PARTING } else { Duration::ZERO };
-    for join in &joins {
-        join.join(deadline);
+    let are_done = joins.iter().map(|join| join.join(deadline));
+    if are_done.filter(|is_done| !is_done).count() > 0 {
+        plugin::abandon();
     }
     Ok(code)
 }

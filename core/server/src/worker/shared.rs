@@ -34,6 +34,9 @@ const ACCEPTED_ALONE: usize = 64;
 /// The longest sleep of a worker that idles.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
+/// How long before the end of a graceful stop suspended requests are given up.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// What a driver is to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -256,6 +259,9 @@ impl Shared {
         }
         let mut core = self.core();
         core.close_idle();
+        if leave_at > 0 && now.saturating_add(self.last_words()) >= leave_at {
+            core.give_up_pending();
+        }
         let overdue = leave_at > 0 && now >= leave_at;
         let has_ready = core.has_ready();
         if has_ready {
@@ -267,6 +273,11 @@ impl Shared {
         } else {
             Next::Serve
         }
+    }
+
+    /// How long before the end requests that nobody has decided of are answered, in nanoseconds.
+    fn last_words(&self) -> u64 {
+        clock::nanos(LAST_WORDS.min(self.env.config.time.graceful / 4))
     }
 
     /// Whether the worker is stopping: it then looks around more often.

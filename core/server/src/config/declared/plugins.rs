@@ -16,8 +16,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "plugin_options", Kind::List, Default::List(&[]))
         .ours()
         .flags(&["--plugin-option"])
-        .metavar("ID.KEY=VALUE")
-        .help("Set an option of a plugin, as JSON or as text; may be repeated"),
+        .metavar("NAME.KEY=VALUE")
+        .help("Set an option of the plugin of this file name, package name or id, as JSON or as text; may be repeated"),
     Setting::new(S, "plugin_timeout", Kind::Seconds, Default::Int(10))
         .ours()
         .flags(&["--plugin-timeout"])

@@ -205,7 +205,9 @@ unsafe extern "C" fn environ_set(request: *mut abi::Request, key: Str, value: St
     // SAFETY: texts that are passed into a call.
     let (key, value) = unsafe { (string(key), bytes(value)) };
     let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
-    if !is_key || value.contains(&0) {
+    // What the gateway itself stands on is not text.
+    let is_own = key.starts_with("wsgi.");
+    if !is_key || is_own || value.contains(&0) {
         return abi::INVALID;
     }
     with(request, |passage| {

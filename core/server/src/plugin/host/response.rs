@@ -1,7 +1,8 @@
 //! `tricorn.response/1`
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
+use nix::sys::stat::{SFlag, fstat};
 use tricorn_abi as abi;
 use tricorn_abi::Str;
 use tricorn_http::Status;
@@ -53,6 +54,16 @@ unsafe fn take(
     }
     let code = u16::try_from(answer.status).map_err(|_| abi::INVALID)?;
     head.begin_with(Status::new(code).ok_or(abi::INVALID)?);
+    let offered = if answer.file < 0 {
+        answer.body.len as u64
+    } else {
+        // SAFETY: the plugin has the descriptor open, as the ABI asks.
+        let file = unsafe { BorrowedFd::borrow_raw(answer.file) };
+        if !holds(file, answer.file_offset, answer.file_length) {
+            return Err(abi::INVALID);
+        }
+        answer.file_length
+    };
     for place in 0..answer.header_count {
         // SAFETY: so many headers stand there, and their texts are passed into this call.
         let (name, value) = unsafe {
@@ -60,6 +71,9 @@ unsafe fn take(
             (bytes(field.name), bytes(field.value))
         };
         head.push(name, value).map_err(|_| abi::INVALID)?;
+    }
+    if says_otherwise(head, offered) || head.upgrades() {
+        return Err(abi::INVALID);
     }
     body.clear();
     // SAFETY: a text that is passed into this call.
@@ -74,6 +88,22 @@ unsafe fn take(
         offset: answer.file_offset,
         length: answer.file_length,
     })
+}
+
+/// Whether the fields promise another length than the content has. An answer to HEAD may be without
+/// its content.
+fn says_otherwise(head: &ResponseHead, offered: u64) -> bool {
+    offered > 0 && head.length().is_some_and(|said| said != offered)
+}
+
+/// Whether this is a plain file with such a part.
+fn holds(file: BorrowedFd<'_>, offset: u64, length: u64) -> bool {
+    let Ok(about) = fstat(file) else {
+        return false;
+    };
+    let is_file = SFlag::from_bits_truncate(about.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG;
+    let end = offset.checked_add(length);
+    is_file && end.is_some_and(|end| end <= about.st_size.cast_unsigned())
 }
 
 unsafe extern "C" fn respond(request: *mut abi::Request, answer: *const abi::Answer) -> i32 {
@@ -101,14 +131,14 @@ unsafe extern "C" fn suspend(request: *mut abi::Request, token: *mut *mut abi::R
         return abi::WRONG_PROCESS;
     };
     with(request, |passage| {
-        if !passage.stage.is_open() || passage.answer.is_some() || passage.suspended {
+        if !passage.stage.is_open() || passage.answer.is_some() || passage.suspended.is_some() {
             return abi::TOO_LATE;
         }
         if token.is_null() {
             return abi::INVALID;
         }
         let number = worker.resumptions.suspend(passage.ticket);
-        passage.suspended = true;
+        passage.suspended = Some(number);
         // SAFETY: `token` is the plugin's own.
         unsafe { put(token, std::ptr::without_provenance_mut(number as usize)) }
     })
@@ -216,8 +246,10 @@ fn edit(
 }
 
 unsafe extern "C" fn status_set(request: *mut abi::Request, status: u32) -> i32 {
-    let status = u16::try_from(status).ok().and_then(Status::new);
-    let Some(status) = status else {
+    let status = u16::try_from(status)
+        .ok()
+        .filter(|code| (200..=599).contains(code));
+    let Some(status) = status.and_then(Status::new) else {
         return abi::INVALID;
     };
     edit(request, |head| {

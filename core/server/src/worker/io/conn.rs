@@ -12,7 +12,7 @@ use super::env::Env;
 use super::patience::Patience;
 use super::timers::{Limit, NEVER};
 use crate::exchange::{End, Endpoints, Kept, Request, Stage};
-use crate::gateway::Decision;
+use crate::gateway::Decided;
 use crate::sock::{Stream, Transfer};
 
 /// Where a connection is in the life of its request.
@@ -175,8 +175,10 @@ pub(super) struct Conn {
     pub(super) own_body: Vec<u8>,
     /// Where their chain goes on once a suspended request is resumed, and of which event.
     pub(super) resumes: Option<(Stage, usize)>,
+    /// The token that it is parked with.
+    pub(super) token: Option<u64>,
     /// What was decided before the request was parked.
-    pub(super) decided: Option<Decision>,
+    pub(super) decided: Option<Decided>,
     /// When it was accepted, or its last answer was complete: while nothing of a next request has
     /// come it has been idle since then.
     pub(super) idle_since: u64,
@@ -211,6 +213,7 @@ impl Conn {
             kept: Kept::default(),
             own_body: Vec::new(),
             resumes: None,
+            token: None,
             decided: None,
             idle_since: 0,
             drained: 0,

@@ -263,12 +263,7 @@ impl Core {
     /// and nothing stands in the kernel either. Called when the worker stops.
     pub(in super::super) fn close_idle(&mut self) {
         self.now = clock::now();
-        let cells: Vec<_> = self
-            .table
-            .iter()
-            .map(|(_, cell)| Arc::clone(cell))
-            .collect();
-        for cell in cells {
+        for cell in self.cells() {
             let mut conn = cell.lock();
             if conn.is_idle() && conn.idle_since + FAREWELL <= self.now {
                 conn.readable = true;
@@ -279,6 +274,14 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// The connections there are.
+    pub(super) fn cells(&self) -> Vec<Arc<ConnCell>> {
+        self.table
+            .iter()
+            .map(|(_, cell)| Arc::clone(cell))
+            .collect()
     }
 
     /// Whether every connection is gone.

@@ -157,6 +157,7 @@ impl Core {
         conn.head_is_new = false;
         conn.resumes = None;
         conn.decided = None;
+        conn.token = None;
         if conn.body_is_read() {
             conn.phase = Phase::Head;
             conn.body.decoder = None;

@@ -89,7 +89,7 @@ impl ConnCell {
     /// Takes back what was lent, and lets the request meet its fate. It stays in its phase, unless
     /// it is parked.
     pub(super) fn take_passage(&self, conn: &mut Conn, passage: Passage, fate: Option<Fate>) {
-        let stage = passage.stage;
+        let (stage, token) = (passage.stage, passage.suspended);
         let content = conn.take(passage);
         let met = match fate {
             None => {
@@ -104,6 +104,7 @@ impl ConnCell {
             }
             Some(Fate::Park(place)) => {
                 conn.resumes = Some((stage, place));
+                conn.token = token;
                 conn.phase = Phase::Pending;
                 Ok(())
             }
@@ -186,29 +187,28 @@ impl Core {
     pub(super) fn park(&mut self, cell: &ConnCell, conn: &mut Conn) {
         conn.limit_to(self.now, self.env.limits.decision);
         self.timers.arm(cell.key, &mut conn.limit);
-        if let Some(decision) = conn.decided.take() {
-            self.env
-                .resumptions
-                .decide_again(cell.ticket(conn.number), decision);
+        if let Some(decided) = conn.decided.take() {
+            self.env.resumptions.decide_again(decided);
         }
     }
 
     /// Lets suspended requests go on that somebody has decided of.
     pub(super) fn take_decisions(&mut self) {
-        for (ticket, decision) in self.env.resumptions.take() {
-            let Some(cell) = self.find(Key::from_data(ticket.connection)) else {
+        for decided in self.env.resumptions.take() {
+            let Some(cell) = self.find(Key::from_data(decided.ticket.connection)) else {
                 continue;
             };
             let mut conn = cell.lock();
-            if conn.number != ticket.number {
+            if conn.number != decided.ticket.number {
                 continue;
             }
-            if conn.phase == Phase::Pending {
-                self.apply(&cell, &mut conn, decision);
+            if conn.phase != Phase::Pending {
+                // Decided before the handler has returned, unless it is from an earlier suspension.
+                conn.decided = Some(decided);
+            } else if conn.token == Some(decided.token) {
+                conn.token = None;
+                self.apply(&cell, &mut conn, decided.decision);
                 self.pump(&cell, &mut conn);
-            } else {
-                // Decided before the handler has returned.
-                conn.decided = Some(decision);
             }
             drop(conn);
             self.resume_bodies();
@@ -248,8 +248,22 @@ impl Core {
     }
 
     fn end_pending(&mut self, conn: &mut Conn) {
+        if let Some(token) = conn.token.take() {
+            self.env.resumptions.revoke(token);
+        }
         self.release_body(conn);
         conn.phase = Phase::Flushing;
+    }
+
+    /// The worker is about to leave: what is suspended is answered while that is possible.
+    pub(in super::super) fn give_up_pending(&mut self) {
+        for cell in self.cells() {
+            let mut conn = cell.lock();
+            if conn.phase == Phase::Pending {
+                self.give_up_decision(&mut conn);
+                self.pump(&cell, &mut conn);
+            }
+        }
     }
 
     /// Nobody has decided in time.
