@@ -39,6 +39,11 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to a command in the background: it would ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Server:
     """A server, its folder, and its log."""
 
@@ -64,6 +69,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                preexec_fn=heed_interrupts,
             )
 
     def start(

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::bus::{Bus, Slot};
-use super::handler::{Handler, Tongue};
+use super::handler::{Handler, Source};
 use super::table::Event;
 
 impl Bus {
@@ -59,7 +59,7 @@ impl Bus {
     fn alternation(&self, event: Event) -> Option<&'static str> {
         let chain = self.chain(event);
         let leading = self.leading_native(event);
-        let is_behind = |slot: &Slot| slot.handler.tongue == Tongue::Native;
+        let is_behind = |slot: &Slot| matches!(slot.handler.source, Source::Plugin(..));
         let is_mixed = chain.iter().skip(leading).any(is_behind);
         match event {
             Event::PreRequest if is_mixed => Some(
