@@ -109,8 +109,11 @@ def test_a_token_that_is_not_returned_on_decides_nothing(probe):
     assert "it misbehaves (a token without PENDING)" in server.wait_for_log("misbehaves")
 
 
-def test_a_length_that_is_not_the_answers_is_refused(probe):
-    assert probe().get("/wrong-length").status == 500
+def test_an_answer_that_cannot_be_as_it_says_is_refused(probe):
+    server = probe()
+    for count, target in enumerate(("/wrong-length", "/no-file", "/past-the-end"), 1):
+        assert server.get(target).status == 500
+        server.wait_for_log("pre_request handler test.probe/ready", count=count)
 
 
 def test_what_is_suspended_is_answered_before_the_worker_leaves(probe):

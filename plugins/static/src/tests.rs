@@ -162,3 +162,28 @@ fn wrong_options_are_named() {
         assert!(text.contains(name), "{text}");
     }
 }
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let site = Site::new("pipe", "");
+    let pipe = site.root.join("root/pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(site.get("/static/pipe", &[]).unwrap().status, 404);
+}
+
+#[test]
+fn a_file_that_has_changed_within_its_second_is_another_one() {
+    let site = Site::new("changed", "");
+    let tag = site
+        .get("/static/a.txt", &[])
+        .unwrap()
+        .header("etag")
+        .unwrap();
+    let fresh = site.root.join("fresh");
+    fs::write(&fresh, "9876543210").unwrap();
+    fs::rename(&fresh, site.root.join("root/a.txt")).unwrap();
+    let again = site
+        .get("/static/a.txt", &[("If-None-Match", &tag)])
+        .unwrap();
+    assert_eq!((again.status, &*again.body), (200, &b"9876543210"[..]));
+}

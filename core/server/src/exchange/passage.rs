@@ -63,6 +63,8 @@ pub struct Passage {
     pub stage: Stage,
     /// Its name.
     pub ticket: Ticket,
+    /// The place of the first handler that is to have it: others have had it before.
+    pub from: usize,
     /// The request.
     pub request: Arc<Request>,
     /// The head of the answer: of one that a handler gives, or of the application's.
@@ -86,6 +88,7 @@ impl Passage {
         Self {
             stage,
             ticket,
+            from: 0,
             request,
             response: ResponseHead::default(),
             body: Vec::new(),

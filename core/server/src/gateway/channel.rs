@@ -190,9 +190,6 @@ pub trait Channel: Send + Sync {
     /// Takes back what was lent. With a fate, that is met: the request does not run.
     fn give_back(&self, number: u64, passage: Passage, fate: Option<Fate>);
 
-    /// Where the compiled handlers of `pre_request` go on that have had the request before.
-    fn resumes_at(&self, number: u64) -> usize;
-
     /// Values for the access log that only the application's side knows.
     fn note_environ(&self, number: u64, values: Vec<(String, String)>);
 }
@@ -298,11 +295,6 @@ impl Handle {
 
     pub fn give_back(&self, passage: Passage, fate: Option<Fate>) {
         self.channel.give_back(self.number, passage, fate);
-    }
-
-    #[must_use]
-    pub fn resumes_at(&self) -> usize {
-        self.channel.resumes_at(self.number)
     }
 
     pub fn note_environ(&self, values: Vec<(String, String)>) {

@@ -313,8 +313,8 @@ impl Shared {
     /// Fires `pre_request` for the compiled handlers that come before any of Python's. Whether the
     /// request goes on.
     fn pass(&self, transaction: Transaction) -> (Transaction, bool) {
-        let from = transaction.channel.resumes_at();
         transaction.lend(Stage::Ready, |passage| {
+            let from = passage.borrow().from;
             let occasion = Occasion::Passage(passage);
             let passing = self
                 .env

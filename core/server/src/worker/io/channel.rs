@@ -266,7 +266,12 @@ impl Channel for ConnCell {
         if conn.number == number {
             // What is lent has one owner, and can be changed where it is.
             conn.request = None;
-            conn.lend(stage, ticket, request)
+            let resumes = conn.resumes.take();
+            let from = resumes.map_or(0, |(at, place)| if at == stage { place } else { 0 });
+            Passage {
+                from,
+                ..conn.lend(stage, ticket, request)
+            }
         } else {
             Passage::new(stage, ticket, request)
         }
@@ -276,17 +281,6 @@ impl Channel for ConnCell {
         let mut conn = self.lock();
         if conn.number == number {
             self.take_passage(&mut conn, passage, fate);
-        }
-    }
-
-    fn resumes_at(&self, number: u64) -> usize {
-        let mut conn = self.lock();
-        match conn.resumes {
-            Some((Stage::Ready, place)) if conn.number == number => {
-                conn.resumes = None;
-                place
-            }
-            _ => 0,
         }
     }
 
