@@ -6,6 +6,7 @@ server knows better than an attribute could say is a property that asks it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from tricorn import _native
+from tricorn import _native, _reload
 from tricorn._loading import load_application
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from tricorn._config import Config
     from tricorn._logger import Logger
     from tricorn._reload import Reloader
+
+
+#: What a client is told whose request cannot be served.
+_FAILED = (
+    b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: 22\r\n\r\nInternal Server Error\n"
+)
 
 
 class Application:
@@ -166,6 +174,10 @@ class Arbiter:
         """Keep the number of workers as it should be: the arbiter does so by itself."""
         self.wakeup()
 
+    def reexec(self) -> None:
+        """Act as if USR2 had arrived."""
+        os.kill(self.pid, signal.SIGUSR2)
+
     spawn_worker = spawn_workers = reap_workers = murder_workers = manage_workers
 
     def maybe_promote_master(self) -> None:
@@ -254,6 +266,15 @@ class Worker:
         self.started = time.monotonic()
         self._control: _native.WorkerControl | None = None
         self._counted = 0
+        self._pipe: tuple[int, int] | None = None
+
+    @classmethod
+    def setup(cls) -> None:
+        """Prepare the class, before there is a worker of it: nothing is to be done."""
+
+    @classmethod
+    def check_config(cls, cfg: Config, log: Logger) -> None:
+        """Look whether the configuration suits the class: every one does."""
 
     @property
     def max_requests(self) -> int:
@@ -296,6 +317,46 @@ class Worker:
         if self._control is not None:
             self._control.wsgi = wsgi
 
+    @property
+    def PIPE(self) -> tuple[int, int]:  # noqa: N802
+        """A pipe of the worker's own, made when it is first asked for."""
+        if self._pipe is None:
+            self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        return self._pipe
+
+    @property
+    def wait_fds(self) -> list[Any]:
+        """What a worker waits for: its sockets, and the end of its pipe to read from."""
+        return [*self.sockets, self.PIPE[0]]
+
+    def init_process(self) -> None:
+        """Live the worker's life, from the end of ``post_fork`` on."""
+        self._proceed("init_process")
+
+    def init_signals(self) -> None:
+        """Set the handlers of the worker's signals."""
+        _native.install_signals()
+
+    def load_wsgi(self) -> None:
+        """Load the application."""
+        self.wsgi = _reload.load(self) if self.cfg.reload else self.app.wsgi()
+
+    def run(self) -> None:
+        """Serve until the worker is told to leave."""
+        self._proceed("run")
+
+    def _proceed(self, step: str) -> None:
+        if self._control is None:
+            raise RuntimeError(f"{step}() is called in the worker's process, by the server")
+        self._control.proceed(step)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Log why a request cannot be served, and tell its client."""
+        uri = getattr(req, "uri", None) or "a request"
+        self.log.error("Error handling %s from %s", uri, addr, exc_info=exc)
+        with contextlib.suppress(OSError):
+            client.sendall(_FAILED)
+
     def notify(self) -> None:
         """Do nothing: a worker's signs of life come from the server itself."""
 
@@ -328,6 +389,21 @@ class SyncWorker(Worker):
 
 class ThreadWorker(Worker):
     """A worker of the class ``gthread``."""
+
+    @property
+    def worker_connections(self) -> int:
+        """The connections it may have."""
+        return cast("int", self.cfg.worker_connections)
+
+    @property
+    def max_keepalived(self) -> int:
+        """The connections it may keep while no thread serves them."""
+        return self.worker_connections - cast("int", self.cfg.threads)
+
+    @property
+    def nr_conns(self) -> int:
+        """The connections it has."""
+        return 0 if self._control is None else self._control.connections
 
 
 #: The classes by the names that settings give them.

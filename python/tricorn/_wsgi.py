@@ -55,6 +55,37 @@ class _ClientSocket(socket.socket):
         return len(data)
 
 
+class Unreader:
+    """What a client sends after its head, as it comes: ``req.unreader``.
+
+    First the request's body, without the framing of chunks. From the first byte on that is read
+    behind it, the connection is the application's: as with ``environ["gunicorn.socket"]``.
+    """
+
+    def __init__(self, body: Any, sock: Any) -> None:
+        self.body = body
+        self.sock = sock
+        self._waiting = b""
+
+    def chunk(self) -> bytes:
+        """Receive what there is; nothing at the end."""
+        return cast("bytes", self.body.read(8192) or self.sock.recv(8192))
+
+    def read(self, size: int | None = None) -> bytes:
+        """Read so many bytes, fewer only at the end; without a size, what there is."""
+        if size is None or size < 0:
+            data, self._waiting = self._waiting or self.chunk(), b""
+            return data
+        while len(self._waiting) < size and (data := self.chunk()):
+            self._waiting += data
+        data, self._waiting = self._waiting[:size], self._waiting[size:]
+        return data
+
+    def unread(self, data: bytes) -> None:
+        """Give bytes back, to be read next."""
+        self._waiting = data + self._waiting
+
+
 def client_socket(fileno: int, received: bytes) -> socket.socket:
     """Make the socket of a client, from which `received` has been received already."""
     if not received:

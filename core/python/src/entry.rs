@@ -12,6 +12,7 @@ use tricorn_server::arbiter::Host;
 use tricorn_server::config::cli::{self, Answer, CommandLine, PluginVerb, Verb};
 use tricorn_server::config::{Source, Value, start_directory};
 use tricorn_server::error::{Blame, Exit, Failure};
+use tricorn_server::gateway::Runtime;
 use tricorn_server::plugin::tools;
 use tricorn_server::run;
 
@@ -175,7 +176,7 @@ fn open_standard_streams() {
 }
 
 fn serve(py: Python<'_>, host: &PyHost, in_force: &Arc<InForce>) -> Result<i32, Failure> {
-    let runtime = PyRuntime::new(Arc::clone(in_force));
+    let runtime: Arc<dyn Runtime> = Arc::new(PyRuntime::new(Arc::clone(in_force)));
     let host: &(dyn Host + Sync) = host;
     py.detach(|| run::serve(in_force.generation(), host, &runtime))
 }

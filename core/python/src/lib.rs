@@ -33,7 +33,7 @@ mod _native {
     use super::objects::{ArbiterControl, WorkerControl};
     #[pymodule_export]
     use super::signals::{
-        on_nothing, on_reopen, on_stop, reload_worker, worker_abort, worker_quit,
+        install, on_nothing, on_reopen, on_stop, reload_worker, worker_abort, worker_quit,
     };
     #[pymodule_export]
     use super::wsgi::{BodyInput, ClientSocket, ErrorStream, Request, Response};

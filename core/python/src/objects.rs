@@ -1,16 +1,17 @@
 //! What the Python objects `server` and `worker` reach the server through.
 
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::fcntl::OFlag;
 use nix::unistd::{pipe2, read, write};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PySystemExit, PyValueError};
 use pyo3::prelude::*;
 use tricorn_server::arbiter::{Event, Signal};
 use tricorn_server::error::Exit;
-use tricorn_server::gateway::Control;
+use tricorn_server::gateway::{Control, Rest, Step};
 
 /// What Python code has asked the arbiter for, from any thread.
 #[derive(Debug)]
@@ -126,12 +127,19 @@ impl ArbiterControl {
 }
 
 /// What a worker's threads and its object `worker` share.
-#[derive(Debug)]
 pub(crate) struct WorkerState {
     pub(crate) control: Arc<Control>,
     /// Requests served.
     pub(crate) requests: AtomicU64,
     application: Mutex<Option<Py<PyAny>>>,
+    /// What the method of a step that is being taken is to do.
+    rest: Mutex<Option<(Step, Rest)>>,
+}
+
+impl fmt::Debug for WorkerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerState").finish_non_exhaustive()
+    }
 }
 
 impl WorkerState {
@@ -140,7 +148,23 @@ impl WorkerState {
             control,
             requests: AtomicU64::new(0),
             application: Mutex::default(),
+            rest: Mutex::default(),
         }
+    }
+
+    /// Has something to do for the method of a step, or nothing any more.
+    pub(crate) fn offer(&self, rest: Option<(Step, Rest)>) {
+        let mut place = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = std::mem::replace(&mut *place, rest);
+        drop(place);
+        drop(former);
+    }
+
+    fn take_rest(&self, method: &str) -> Option<Rest> {
+        let mut place = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        place
+            .take_if(|(step, _)| step.method() == method)
+            .map(|(_, rest)| rest)
     }
 
     /// The application.
@@ -180,6 +204,21 @@ impl WorkerControl {
 
 #[pymethods]
 impl WorkerControl {
+    /// Does what the step of this name is there for, on the main thread, when its turn has come.
+    /// Raises `SystemExit` where the worker is to leave at once.
+    #[pyo3(signature = (method, /))]
+    fn proceed(&self, py: Python<'_>, method: &str) -> PyResult<()> {
+        let Some(rest) = self.state.take_rest(method) else {
+            return Err(PyRuntimeError::new_err(format!(
+                "the worker calls its {method}() itself, once, when its turn has come"
+            )));
+        };
+        match py.detach(rest) {
+            Some(code) => Err(PySystemExit::new_err(code)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the worker serves on.
     #[getter]
     fn alive(&self) -> bool {
@@ -204,6 +243,12 @@ impl WorkerControl {
     #[setter]
     fn set_max_requests(&self, requests: u64) {
         self.state.control.serve_at_most(requests);
+    }
+
+    /// The connections that are open.
+    #[getter]
+    fn connections(&self) -> usize {
+        self.state.control.connections()
     }
 
     /// How many requests the worker has served.

@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use tricorn_server::arbiter::Generation;
 use tricorn_server::error::{Blame, Exit, Failure};
-use tricorn_server::gateway::{Control, Gateway, Runtime};
+use tricorn_server::gateway::{Control, Gateway, Rest, Runtime, Step};
 
-use crate::failure::summary;
+use crate::failure::{exit_code, summary, trace};
 use crate::host::{InForce, application_failure};
 use crate::objects::{WorkerControl, WorkerState};
 use crate::process;
@@ -41,14 +42,10 @@ impl PyRuntime {
         })
     }
 
-    fn prepare(
-        &self,
-        py: Python<'_>,
-        generation: &Generation,
-        state: &WorkerState,
-    ) -> PyResult<()> {
+    fn prepare(&self, py: Python<'_>, generation: &Generation) -> PyResult<()> {
         process::set_variables(py, &generation.config)?;
-        signals::install(py, &state.control, &generation.bus)?;
+        // Once more: handlers of post_fork may have set others.
+        worker(py)?.call_method0(intern!(py, "init_signals"))?;
         if generation.config.settings.value("spew") == &true.into() {
             py.import(intern!(py, "tricorn._debug"))?
                 .call_method0(intern!(py, "spew"))?;
@@ -57,18 +54,10 @@ impl PyRuntime {
     }
 }
 
-fn load_application<'py>(
-    py: Python<'py>,
-    generation: &Generation,
-    worker: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let settings = &generation.config.settings;
-    if settings.value("reload") == &true.into() {
-        let reload = py.import(intern!(py, "tricorn._reload"))?;
-        return reload.call_method1(intern!(py, "load"), (worker,));
-    }
-    let app = worker.getattr(intern!(py, "app"))?;
-    app.call_method0(intern!(py, "wsgi"))
+/// The object of this worker.
+fn worker(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let worker = scene().and_then(|scene| scene.worker(py));
+    worker.ok_or_else(|| PyRuntimeError::new_err("there is no worker object"))
 }
 
 fn failed(py: Python<'_>, what: &str, error: &PyErr) -> Failure {
@@ -89,10 +78,10 @@ impl Runtime for PyRuntime {
                 let Some(worker) = scene().and_then(|scene| scene.become_worker(py, age)) else {
                     return Ok(());
                 };
-                // From here on a signal neither kills it nor gets lost; once more after post_fork,
-                // whose handlers may have set others.
+                // From here on a signal neither kills it nor gets lost.
                 let bus = self.in_force.generation().bus;
-                signals::install(py, &state.control, &bus)?;
+                signals::prepare(&state.control, &bus);
+                signals::install(py)?;
                 worker.setattr(intern!(py, "id"), id)?;
                 worker.setattr(intern!(py, "pid"), std::process::id())?;
                 worker.setattr(
@@ -106,10 +95,27 @@ impl Runtime for PyRuntime {
         });
     }
 
+    fn step(&self, step: Step, rest: Rest) -> Result<Option<i32>, Failure> {
+        let state = self.state()?;
+        state.offer(Some((step, rest)));
+        let taken = Python::attach(|py| {
+            let called = worker(py).and_then(|worker| worker.call_method0(step.method()));
+            called.map(|_| None).or_else(|error| {
+                if let Some(code) = exit_code(py, &error) {
+                    return Ok(Some(code));
+                }
+                log::error!("Exception in worker process\n{}", trace(py, &error));
+                Err(failed(py, "live on", &error))
+            })
+        });
+        state.offer(None);
+        taken
+    }
+
     fn set_up(&self) -> Result<(), Failure> {
-        let (generation, state) = (self.in_force.generation(), self.state()?);
+        let generation = self.in_force.generation();
         Python::attach(|py| {
-            self.prepare(py, &generation, &state)
+            self.prepare(py, &generation)
                 .map_err(|error| failed(py, "set itself up", &error))
         })
     }
@@ -117,14 +123,16 @@ impl Runtime for PyRuntime {
     fn load(&self) -> Result<Arc<dyn Gateway>, Failure> {
         let (generation, state) = (self.in_force.generation(), self.state()?);
         Python::attach(|py| {
-            let scene =
-                scene().ok_or_else(|| Failure::new(Blame::Us, "there is no server object"))?;
-            let worker = scene
-                .worker(py)
-                .ok_or_else(|| Failure::new(Blame::Us, "there is no worker object"))?;
-            let application = load_application(py, &generation, &worker)
+            let worker = worker(py).map_err(|error| failed(py, "find itself", &error))?;
+            worker
+                .call_method0(intern!(py, "load_wsgi"))
                 .map_err(|error| application_failure(py, &error, Exit::WorkerBoot))?;
-            state.set_application(Some(application.unbind()));
+            if state.application(py).is_none() {
+                return Err(
+                    Failure::operator("load_wsgi() of the worker has set no worker.wsgi")
+                        .exits_with(Exit::WorkerBoot),
+                );
+            }
             let gateway = WsgiGateway::new(py, &generation, state, worker.unbind())
                 .map_err(|error| failed(py, "prepare the gateway", &error))?;
             Ok(Arc::new(gateway) as Arc<dyn Gateway>)

@@ -1,7 +1,7 @@
 //! Signals to a worker. The handlers are Python's, so that they run on the stack of whatever Python
 //! the main thread is in: under sync, the running request's.
 
-use pyo3::exceptions::PySystemExit;
+use pyo3::exceptions::{PyRuntimeError, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::wrap_pyfunction;
@@ -19,12 +19,21 @@ struct Target {
 
 static TARGET: OnceLock<Target> = OnceLock::new();
 
-/// Installs the handlers of a worker.
-pub(crate) fn install(py: Python<'_>, control: &Arc<Control>, bus: &Arc<Bus>) -> PyResult<()> {
+/// What the handlers of this process, a worker, are to act on.
+pub(crate) fn prepare(control: &Arc<Control>, bus: &Arc<Bus>) {
     TARGET.get_or_init(|| Target {
         control: Arc::clone(control),
         bus: Arc::clone(bus),
     });
+}
+
+/// Installs the handlers of a worker.
+#[pyfunction]
+#[pyo3(name = "install_signals")]
+pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
+    let Some(Target { control, .. }) = TARGET.get() else {
+        return Err(PyRuntimeError::new_err("this process is no worker"));
+    };
     let module = py.import(intern!(py, "signal"))?;
     let set = |names: &[&str], handler: Bound<'_, PyAny>| -> PyResult<()> {
         for name in names {

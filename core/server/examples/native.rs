@@ -22,8 +22,8 @@ use tricorn_server::config::{Config, Settings, Source as Origin, cli};
 use tricorn_server::error::{Blame, Failure};
 use tricorn_server::exchange::End;
 use tricorn_server::gateway::{
-    ChannelError, Control, Gateway, Handle, Joins, Progress, Read, Runtime, Source, Transaction,
-    Wait,
+    ChannelError, Control, Gateway, Handle, Joins, Progress, Read, Rest, Runtime, Source, Step,
+    Transaction, Wait,
 };
 use tricorn_server::hooks::{Bus, builtins};
 use tricorn_server::plugin;
@@ -35,7 +35,8 @@ fn main() {
         eprintln!("error: {failure}");
         exit(failure.exit().code());
     });
-    let served = run::serve(generation, &Native { arguments }, &Site);
+    let runtime: Arc<dyn Runtime> = Arc::new(Site);
+    let served = run::serve(generation, &Native { arguments }, &runtime);
     exit(served.unwrap_or_else(|failure| {
         eprintln!("Error: {failure}");
         failure.exit().code()
@@ -128,6 +129,10 @@ impl Runtime for Site {
     }
 
     fn boots(&self) {}
+
+    fn step(&self, _: Step, rest: Rest) -> Result<Option<i32>, Failure> {
+        Ok(rest())
+    }
 
     fn set_title(&self, _: &str) {}
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
@@ -20,7 +21,7 @@ use crate::worker::{self, Job};
 pub fn serve(
     generation: Generation,
     host: &dyn Host,
-    runtime: &dyn Runtime,
+    runtime: &Arc<dyn Runtime>,
 ) -> Result<i32, Failure> {
     check(&generation.config)?;
     open_logs(&generation.config)?;
@@ -37,7 +38,7 @@ pub fn serve(
 fn supervise(
     generation: Generation,
     host: &dyn Host,
-    runtime: &dyn Runtime,
+    runtime: &Arc<dyn Runtime>,
 ) -> Result<i32, Failure> {
     let mut driver = Driver::start(host, generation)?;
     match driver.run() {

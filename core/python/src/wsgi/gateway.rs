@@ -153,6 +153,7 @@ impl WsgiGateway {
             Arc::clone(&transaction.request),
             transaction.channel.clone(),
             self.cfg.clone_ref(py),
+            kit.socket.clone_ref(py),
         );
         let req = Bound::new(py, request)?;
         let resp = if self.hears.post || self.hears.response_start {
@@ -160,6 +161,7 @@ impl WsgiGateway {
                 kit.starter.clone_ref(py),
                 transaction.channel.clone(),
                 req.clone().into_any().unbind(),
+                kit.socket.clone_ref(py),
             );
             Some(Bound::new(py, resp)?)
         } else {

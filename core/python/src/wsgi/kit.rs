@@ -15,7 +15,7 @@ pub(super) struct Kit {
     pub(super) starter: Py<Starter>,
     pub(super) start_response: Py<PyAny>,
     early_hints: Py<PyAny>,
-    socket: Py<ClientSocket>,
+    pub(super) socket: Py<ClientSocket>,
     pub(super) builder: Builder,
 }
 

@@ -95,6 +95,17 @@ fn give_each(
     channel: &Handle,
     pieces: &Bound<'_, PyIterator>,
 ) -> PyResult<u64> {
+    send_each(starter, pieces)?;
+    // Nothing has been sent, and nothing will be: the answer is empty.
+    start(starter, channel, Some(0))?;
+    channel.end().map_err(raise)
+}
+
+/// Sends pieces as they come; those that are empty say nothing.
+pub(super) fn send_each(
+    starter: &Bound<'_, Starter>,
+    pieces: &Bound<'_, PyIterator>,
+) -> PyResult<()> {
     for piece in pieces {
         let piece = piece?;
         let piece = bytes(&piece)?.as_bytes();
@@ -102,9 +113,7 @@ fn give_each(
             send(starter, piece)?;
         }
     }
-    // Nothing has been sent, and nothing will be: the answer is empty.
-    start(starter, channel, Some(0))?;
-    channel.end().map_err(raise)
+    Ok(())
 }
 
 /// Sends a piece of content, with the head before it if that has not been sent yet.
@@ -122,7 +131,11 @@ fn send_piece(py: Python<'_>, channel: &Handle, piece: &[u8]) -> PyResult<()> {
 }
 
 /// Sends the head, unless it has been sent.
-fn start(starter: &Bound<'_, Starter>, channel: &Handle, known: Option<u64>) -> PyResult<()> {
+pub(super) fn start(
+    starter: &Bound<'_, Starter>,
+    channel: &Handle,
+    known: Option<u64>,
+) -> PyResult<()> {
     let Some(mut head) = Starter::take_head(starter)? else {
         return Ok(());
     };
@@ -131,14 +144,31 @@ fn start(starter: &Bound<'_, Starter>, channel: &Handle, known: Option<u64>) -> 
     started
 }
 
+/// Has the kernel send a file, without ending the answer. Whether it can.
+pub(super) fn send_file(
+    starter: &Bound<'_, Starter>,
+    channel: &Handle,
+    wrapper: &Bound<'_, PyAny>,
+) -> PyResult<bool> {
+    let Some(file) = RegularFile::of(wrapper).filter(|_| !starter.get().is_sent()) else {
+        return Ok(false);
+    };
+    put_file(starter, channel, file)?;
+    Ok(true)
+}
+
 fn give_file(starter: &Bound<'_, Starter>, channel: &Handle, file: RegularFile) -> PyResult<u64> {
+    put_file(starter, channel, file)?;
+    channel.end().map_err(raise)
+}
+
+fn put_file(starter: &Bound<'_, Starter>, channel: &Handle, file: RegularFile) -> PyResult<()> {
     let given = starter.get().with_head(|head| head.length()).flatten();
     let length = given.map_or(file.length, |given| given.min(file.length));
     start(starter, channel, Some(length))?;
     channel
         .send_file(file.descriptor, file.offset, length)
-        .map_err(raise)?;
-    channel.end().map_err(raise)
+        .map_err(raise)
 }
 
 /// Whether what `read` gives is what the descriptor of `fileno` holds. Of the interpreter's own files

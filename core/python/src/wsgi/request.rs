@@ -13,6 +13,7 @@ use tricorn_server::exchange;
 use tricorn_server::gateway::Handle;
 
 use super::input::BodyInput;
+use super::socket::ClientSocket;
 use super::text::latin1;
 
 /// A request. Takes new attributes; one that is set in `pre_request` reaches the application.
@@ -21,13 +22,20 @@ pub(crate) struct Request {
     request: Arc<exchange::Request>,
     channel: Handle,
     cfg: Py<PyAny>,
+    socket: Py<ClientSocket>,
     /// Something of the attributes that the application is to see has been set.
     edited: AtomicBool,
 }
 
 impl Request {
-    pub(super) fn new(request: Arc<exchange::Request>, channel: Handle, cfg: Py<PyAny>) -> Self {
+    pub(super) fn new(
+        request: Arc<exchange::Request>,
+        channel: Handle,
+        cfg: Py<PyAny>,
+        socket: Py<ClientSocket>,
+    ) -> Self {
         Self {
+            socket,
             request,
             channel,
             cfg,
@@ -97,6 +105,12 @@ impl Request {
                 self.cfg.bind(py).getattr(name).map(Some)
             }
             "body" => self.body(py),
+            "unreader" => {
+                let class = py
+                    .import(intern!(py, "tricorn._wsgi"))?
+                    .getattr(intern!(py, "Unreader"))?;
+                class.call1((self.body(py)?, &self.socket)).map(Some)
+            }
             _ => Ok(None),
         }
     }

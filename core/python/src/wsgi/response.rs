@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList};
 use tricorn_http::response::ResponseHead;
 use tricorn_server::gateway::Handle;
 
+use super::output;
 use super::request::attributes;
+use super::socket::ClientSocket;
 use super::starter::{Starter, fill};
 use super::text::latin1;
+use super::wait::raise;
 
 /// An answer. Takes new attributes. What `response_start` sets of `status` and `headers` is sent.
 #[pyclass(frozen, dict, weakref, module = "tricorn._native")]
@@ -19,13 +22,20 @@ pub(crate) struct Response {
     starter: Py<Starter>,
     channel: Handle,
     request: Py<PyAny>,
+    socket: Py<ClientSocket>,
     /// The status or the headers have been set.
     edited: AtomicBool,
 }
 
 impl Response {
-    pub(super) fn new(starter: Py<Starter>, channel: Handle, request: Py<PyAny>) -> Self {
+    pub(super) fn new(
+        starter: Py<Starter>,
+        channel: Handle,
+        request: Py<PyAny>,
+        socket: Py<ClientSocket>,
+    ) -> Self {
         Self {
+            socket,
             starter,
             channel,
             request,
@@ -63,6 +73,7 @@ impl Response {
             "must_close" => return truth(facts.close),
             "upgrade" => return truth(self.with_head(ResponseHead::upgrades).unwrap_or(false)),
             "version" => Some(latin1(py, b"tricorn").into_any()),
+            "sock" => Some(self.socket.bind(py).clone().into_any()),
             "req" => Some(self.request.bind(py).clone()),
             "cfg" => Some(self.request.bind(py).getattr(intern!(py, "cfg"))?),
             _ => None,
@@ -134,6 +145,99 @@ impl Response {
     /// Whether the content is sent in chunks.
     fn is_chunked(&self) -> bool {
         self.channel.facts().chunked
+    }
+
+    /// Lets the connection end with this answer.
+    fn force_close(&self) {
+        self.channel.close_after();
+    }
+
+    /// Begins the answer, as the application does (PEP 3333).
+    #[pyo3(signature = (status, headers, exc_info = None))]
+    fn start_response<'py>(
+        &self,
+        py: Python<'py>,
+        status: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
+        exc_info: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let starter = self.starter.bind(py).as_any();
+        starter.call_method1(intern!(py, "start_response"), (status, headers, exc_info))
+    }
+
+    /// Adds headers to the answer.
+    #[pyo3(signature = (headers, /))]
+    fn process_headers(slf: &Bound<'_, Self>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+        let own = Self::headers(slf)?;
+        own.call_method1(intern!(slf.py(), "extend"), (headers,))
+            .map(drop)
+    }
+
+    /// The lines that the server itself puts before the application's headers.
+    fn default_headers(&self) -> Vec<String> {
+        let status =
+            self.with_head(|head| String::from_utf8_lossy(head.status_line()).into_owned());
+        let facts = self.channel.facts();
+        let date = tricorn_server::clock::with_http_date(|date| {
+            String::from_utf8_lossy(date).into_owned()
+        });
+        let mut lines = vec![
+            format!("HTTP/1.1 {}\r\n", status.unwrap_or_default()),
+            "Server: tricorn\r\n".to_owned(),
+            format!("Date: {date}\r\n"),
+        ];
+        if facts.close {
+            lines.push("Connection: close\r\n".to_owned());
+        }
+        if facts.chunked {
+            lines.push("Transfer-Encoding: chunked\r\n".to_owned());
+        }
+        lines
+    }
+
+    /// Sends the head, unless it has been sent.
+    fn send_headers(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::apply_edits(slf)?;
+        let this = slf.get();
+        output::start(this.starter.bind(slf.py()), &this.channel, None)
+    }
+
+    /// Sends content, and the head before it.
+    #[pyo3(signature = (arg, /))]
+    fn write(slf: &Bound<'_, Self>, arg: &Bound<'_, PyBytes>) -> PyResult<()> {
+        Self::apply_edits(slf)?;
+        output::send(slf.get().starter.bind(slf.py()), arg.as_bytes())
+    }
+
+    /// Whether files may be sent by the kernel.
+    fn can_sendfile(&self, py: Python<'_>) -> PyResult<bool> {
+        let cfg = self.request.bind(py).getattr(intern!(py, "cfg"))?;
+        cfg.getattr(intern!(py, "sendfile"))?.is_truthy()
+    }
+
+    /// Has the kernel send what a `wsgi.file_wrapper` stands for. Whether it can; if not, nothing has
+    /// been sent.
+    #[pyo3(signature = (respiter, /))]
+    fn sendfile(slf: &Bound<'_, Self>, respiter: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Self::apply_edits(slf)?;
+        let (this, py) = (slf.get(), slf.py());
+        let can = this.can_sendfile(py)?;
+        Ok(can && output::send_file(this.starter.bind(py), &this.channel, respiter)?)
+    }
+
+    /// Sends all that a `wsgi.file_wrapper` stands for, by the kernel if it can.
+    #[pyo3(signature = (respiter, /))]
+    fn write_file(slf: &Bound<'_, Self>, respiter: &Bound<'_, PyAny>) -> PyResult<()> {
+        if Self::sendfile(slf, respiter)? {
+            return Ok(());
+        }
+        output::send_each(slf.get().starter.bind(slf.py()), &respiter.try_iter()?)
+    }
+
+    /// Ends the answer.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::send_headers(slf)?;
+        slf.get().channel.end().map(drop).map_err(raise)
     }
 
     /// Called for attributes that are not set: they are asked for anew each time.

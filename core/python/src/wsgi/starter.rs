@@ -96,7 +96,9 @@ impl Starter {
             }
         };
         announce.call(slf);
-        Ok(Some(slf.get().lock().send()))
+        // A handler may have sent it.
+        let mut state = slf.get().lock();
+        Ok((!state.sent).then(|| state.send()))
     }
 
     /// Asks for the handlers of `response_start` to be called before the head is sent.

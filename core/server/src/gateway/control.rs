@@ -2,7 +2,7 @@
 //! thread and from a signal handler of Python's.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use nix::fcntl::OFlag;
 use nix::unistd::{pipe2, read, write};
@@ -20,6 +20,8 @@ pub struct Control {
     reopen: AtomicBool,
     /// Requests after which the worker leaves; 0 for never.
     most_requests: AtomicU64,
+    /// Connections that are open.
+    connections: AtomicUsize,
     waker: OwnedFd,
     bell: OwnedFd,
 }
@@ -36,6 +38,7 @@ impl Control {
             exit: AtomicI64::new(NOT_ASKED),
             reopen: AtomicBool::new(false),
             most_requests: AtomicU64::new(0),
+            connections: AtomicUsize::new(0),
             waker,
             bell,
         })
@@ -70,6 +73,17 @@ impl Control {
     pub fn reopen_logs(&self) {
         self.reopen.store(true, Ordering::SeqCst);
         self.wake();
+    }
+
+    /// Lets others know how many connections are open.
+    pub fn show_connections(&self, open: usize) {
+        self.connections.store(open, Ordering::Relaxed);
+    }
+
+    /// The connections that are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Sets the number of requests after which the worker leaves; 0 for never.

@@ -20,10 +20,41 @@ pub use control::Control;
 pub use resume::{Decided, Decision, Resumptions};
 pub use wait::{Wait, Woken};
 
+/// What is left of a worker's life at one of its steps. A code that the process is to end with at
+/// once, if it did not come well.
+pub type Rest = Box<dyn FnOnce() -> Option<i32> + Send>;
+
+/// A step of a worker's life that the object `worker` has a method for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// All of it, from the end of `post_fork` on.
+    InitProcess,
+    /// Serving.
+    Run,
+}
+
+impl Step {
+    /// The method's name, as gunicorn has it.
+    #[must_use]
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::InitProcess => "init_process",
+            Self::Run => "run",
+        }
+    }
+}
+
 /// A worker's interpreter, before there is an application.
-pub trait Runtime {
+pub trait Runtime: Send + Sync {
     /// The process of a worker has begun: it has this id, among the living, and this age.
     fn enter(&self, id: usize, age: u64, control: &Arc<Control>);
+
+    /// Takes a step: has the worker object's method do `rest`, and what it does besides. A code that
+    /// the process is to end with, if the method asks for one.
+    ///
+    /// # Errors
+    /// What the method raised.
+    fn step(&self, step: Step, rest: Rest) -> Result<Option<i32>, Failure>;
 
     /// Sets the process up for serving: variables for the application, signal handlers.
     ///

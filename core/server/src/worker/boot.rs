@@ -6,7 +6,7 @@
 //!        → ready → serve → worker_exit → instances down → leave
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::{gthread, sync};
 use crate::config::{Config, WorkerClass};
 use crate::error::{Blame, Exit, Failure};
-use crate::gateway::{Control, Gateway, Resumptions, Runtime};
+use crate::gateway::{Control, Gateway, Resumptions, Runtime, Step};
 use crate::hooks::{Age, Bus, Event, Interruption, Occasion};
 use crate::lifeline::WorkerSide;
 use crate::plugin::{self, Plugins, Surroundings};
@@ -46,6 +46,15 @@ enum Early {
     Exit(i32),
 }
 
+impl Early {
+    fn code(&self) -> i32 {
+        match self {
+            Self::Failed(failure) => failure.exit().code(),
+            Self::Exit(code) => *code,
+        }
+    }
+}
+
 impl From<Failure> for Early {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
@@ -53,7 +62,7 @@ impl From<Failure> for Early {
 }
 
 /// Lives a worker's life; the code to leave the process with.
-pub fn run(job: Job, runtime: &dyn Runtime) -> i32 {
+pub fn run(job: Job, runtime: &Arc<dyn Runtime>) -> i32 {
     let bus = Arc::clone(&job.bus);
     let code = match live(job, runtime) {
         Ok(code) => code,
@@ -72,7 +81,7 @@ pub fn run(job: Job, runtime: &dyn Runtime) -> i32 {
     }
 }
 
-fn live(job: Job, runtime: &dyn Runtime) -> Result<i32, Early> {
+fn live(job: Job, runtime: &Arc<dyn Runtime>) -> Result<i32, Early> {
     crate::log::after_fork();
     let control = Arc::new(Control::new().map_err(|error| cannot("make a pipe", &error))?);
     control.serve_at_most(job.max_requests);
@@ -90,22 +99,54 @@ fn live(job: Job, runtime: &dyn Runtime) -> Result<i32, Early> {
     };
     plugin::enter(&job.plugins, &around)?;
     fire(&job.bus, Event::PostFork)?;
-    runtime.set_up()?;
-    drop_privileges(&job.config)?;
-    fire(&job.bus, Event::WorkerInit)?;
-    let gateway = match (runtime.load(), control.exit()) {
-        (Err(_), Some(code)) => return Err(Early::Exit(code)),
-        (loaded, _) => loaded?,
-    };
-    fire(&job.bus, Event::PostWorkerInit)?;
-    if let Some(code) = control.exit() {
-        return Err(Early::Exit(code));
-    }
     let means = Means {
         control,
         resumptions,
     };
-    serve(job, runtime, &gateway, means)
+    step(Step::InitProcess, runtime, move |runtime| {
+        initialize(job, runtime, means)
+    })
+}
+
+/// Takes a step by the worker object's method, which may do more than `rest`, or something else.
+fn step(
+    step: Step,
+    runtime: &Arc<dyn Runtime>,
+    rest: impl FnOnce(&Arc<dyn Runtime>) -> Result<i32, Early> + Send + 'static,
+) -> Result<i32, Early> {
+    let result = Arc::new(Mutex::new(None));
+    let (within, place) = (Arc::clone(runtime), Arc::clone(&result));
+    let rest = move || {
+        let came = rest(&within);
+        let code = came.as_ref().err().map(Early::code);
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
+        code
+    };
+    let taken = runtime.step(step, Box::new(rest));
+    let came = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (came, taken) {
+        (Some(Err(early)), _) => Err(early),
+        (_, Err(failure)) => Err(failure.into()),
+        (_, Ok(Some(code))) => Err(Early::Exit(code)),
+        (came, Ok(None)) => came.unwrap_or(Ok(0)),
+    }
+}
+
+fn initialize(job: Job, runtime: &Arc<dyn Runtime>, means: Means) -> Result<i32, Early> {
+    runtime.set_up()?;
+    drop_privileges(&job.config)?;
+    fire(&job.bus, Event::WorkerInit)?;
+    let gateway = match (runtime.load(), means.control.exit()) {
+        (Err(_), Some(code)) => return Err(Early::Exit(code)),
+        (loaded, _) => loaded?,
+    };
+    fire(&job.bus, Event::PostWorkerInit)?;
+    if let Some(code) = means.control.exit() {
+        return Err(Early::Exit(code));
+    }
+    step(Step::Run, runtime, move |runtime| {
+        serve(job, &**runtime, &gateway, means)
+    })
 }
 
 fn serve(

@@ -331,9 +331,14 @@ impl Core {
         };
         let cell = Arc::new(ConnCell::new(Arc::clone(&self.env), key, conn));
         vacancy.insert(Arc::clone(&cell));
-        self.env.cell.set_connections(self.table.len());
+        self.show_connections();
         let mut conn = cell.lock();
         self.pump(&cell, &mut conn);
+    }
+
+    fn show_connections(&self) {
+        self.env.cell.set_connections(self.table.len());
+        self.env.control.show_connections(self.table.len());
     }
 
     pub(super) fn find(&self, key: Key) -> Option<Arc<ConnCell>> {
@@ -412,7 +417,7 @@ impl Core {
             }
             self.release_body(conn);
             self.table.remove(cell.key.place());
-            self.env.cell.set_connections(self.table.len());
+            self.show_connections();
         }
     }
 
