@@ -99,9 +99,9 @@ class Config:
     @property
     def logger_class(self) -> Any:
         """The class of the logger."""
-        from tricorn._logger import Logger
+        from tricorn._logger import logger_class
 
-        return Logger
+        return logger_class(self)
 
     def forwarded_allow_networks(self) -> list[Any]:
         """Return the networks of ``forwarded_allow_ips``; ``*`` is none of them."""

@@ -92,6 +92,47 @@ def import_dotted(name: str) -> Any:
         raise Mistake(f"'{name}': {where} has no {attribute}", "check the name") from None
 
 
+#: The group of entry points by which packages offer loggers, as for gunicorn.
+LOGGER_ENTRY_POINTS = "gunicorn.loggers"
+
+
+def load_logger_class(given: Any) -> type[Any]:
+    """Return the logger's class that ``logger_class`` names or is."""
+    found = _find_logger_class(given) if isinstance(given, str) else given
+    if not isinstance(found, type):
+        raise Mistake(f"logger_class {given!r} is not a class", "give a class, or its dotted name")
+    install = getattr(found, "install", None)
+    if callable(install):
+        install()
+    return found
+
+
+def _find_logger_class(name: str) -> Any:
+    if name.startswith("egg:"):
+        package, _, entry = name.removeprefix("egg:").partition("#")
+        offered = [
+            found
+            for found in importlib.metadata.entry_points(
+                group=LOGGER_ENTRY_POINTS, name=entry or "main"
+            )
+            if found.dist and found.dist.name == package
+        ]
+        if not offered:
+            what = f"logger_class {name!r}: the package {package!r} offers no such logger"
+            raise Mistake(what, "install it, or give the class's dotted name")
+        return offered[0].load()
+    if "." in name or ":" in name:
+        try:
+            return import_dotted(name)
+        except Mistake as mistake:
+            raise Mistake(f"logger_class {mistake.what}", mistake.mend) from mistake
+    offered = list(importlib.metadata.entry_points(group=LOGGER_ENTRY_POINTS, name=name))
+    if not offered:
+        what = f"logger_class {name!r} is neither a dotted name nor offered by a package"
+        raise Mistake(what, "give native, a class, its dotted name, or plugin:ID")
+    return offered[0].load()
+
+
 def arity(handler: Callable[..., Any]) -> int | None:
     """Count the positional parameters, as gunicorn counts them; None where nobody can."""
     try:

@@ -1,86 +1,51 @@
-"""The server's logger as handlers see it: ``server.log``, ``worker.log``."""
+"""The server's own logger as handlers see it: ``server.log``, ``worker.log``.
+
+What is logged here and by the standard library's loggers ``gunicorn.error`` and ``gunicorn.access``
+goes where the server's own lines go.
+"""
 
 from __future__ import annotations
 
 import logging
-import sys
-import traceback
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from tricorn import _native
+from tricorn import _loading, _native, glogging
 
 if TYPE_CHECKING:
     from tricorn._config import Config
 
+#: Names of the server's own logger.
+OWN = ("native", "simple", "gunicorn.glogging.Logger")
 
-class Logger:
-    """The server's logger, with the methods of gunicorn's."""
 
-    LOG_LEVELS: ClassVar[dict[str, int]] = {
-        "critical": logging.CRITICAL,
-        "error": logging.ERROR,
-        "warning": logging.WARNING,
-        "info": logging.INFO,
-        "debug": logging.DEBUG,
-    }
-
-    def __init__(self, cfg: Config) -> None:
-        self.error_log = logging.getLogger("gunicorn.error")
-        self.access_log = logging.getLogger("gunicorn.access")
-        self.error_log.propagate = False
-        self.error_log.handlers = [NativeHandler()]
-        self.setup(cfg)
+class Logger(glogging.Logger):
+    """The native logger, with gunicorn's interface."""
 
     def setup(self, cfg: Config) -> None:
-        """Follow a configuration."""
+        """Follow a configuration. The files are the server's own affair."""
         self.cfg = cfg
-        self.loglevel = self.LOG_LEVELS.get(cfg.loglevel, logging.INFO)
+        self.loglevel = self.LOG_LEVELS.get(cfg.loglevel.lower(), logging.INFO)
         self.error_log.setLevel(self.loglevel)
+        self.access_log.setLevel(logging.INFO)
+        _take(self.error_log, NativeHandler())
+        _take(self.access_log, NativeAccessHandler())
 
-    @property
-    def access_log_enabled(self) -> bool:
-        """Whether requests are logged."""
-        return bool(self.cfg.accesslog)
-
-    def critical(self, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at the level critical."""
-        self.log(logging.CRITICAL, msg, *args, **kwargs)
-
-    def error(self, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at the level error."""
-        self.log(logging.ERROR, msg, *args, **kwargs)
-
-    def warning(self, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at the level warning."""
-        self.log(logging.WARNING, msg, *args, **kwargs)
-
-    def info(self, msg: object, *args: Any, **kwargs: Any) -> None:
+    def info(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log at the level info."""
         self.log(logging.INFO, msg, *args, **kwargs)
 
-    def debug(self, msg: object, *args: Any, **kwargs: Any) -> None:
+    def debug(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log at the level debug."""
         self.log(logging.DEBUG, msg, *args, **kwargs)
 
-    def exception(self, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at the level error, with the traceback of the exception at hand."""
-        kwargs.setdefault("exc_info", True)
-        self.log(logging.ERROR, msg, *args, **kwargs)
-
-    def log(self, lvl: int | str, msg: object, *args: Any, **kwargs: Any) -> None:
-        """Log at a level, by number or name."""
-        level = self.LOG_LEVELS.get(lvl.lower(), logging.INFO) if isinstance(lvl, str) else lvl
-        if not _native.log_enabled(level):
-            return
-        try:
-            text = _formatted(msg, args)
-        except Exception:
-            # A slip in a log line must not end what it tells of.
-            sys.stderr.write(f"--- Logging error ---\n{traceback.format_exc()}")
-            text = f"{msg} {args}"
-        trace = _trace(kwargs.get("exc_info"))
-        _native.log(level, f"{text}\n{trace}" if trace else text)
+    def log(self, lvl: int | str, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log at a level, by number or name. ``extra`` may name a metric for a statsd."""
+        extra = kwargs.get("extra") or {}
+        if "metric" in extra and "value" in extra:
+            _native.metric(str(extra["metric"]), str(extra["value"]), str(extra.get("mtype")))
+        if msg:
+            super().log(lvl, msg, *args, **kwargs)
 
     def reopen_files(self) -> None:
         """Open the log files again."""
@@ -96,30 +61,58 @@ class NativeHandler(logging.Handler):
     Applications take it over from the logger ``gunicorn.error`` for their own.
     """
 
+    _gunicorn = True
+
     def emit(self, record: logging.LogRecord) -> None:
         """Log a record."""
         try:
-            _native.log(record.levelno, self.format(record))
+            _native.log(record.levelno, self.format(record), bool(record.exc_info))
         except Exception:
             self.handleError(record)
 
 
-def _formatted(msg: object, args: tuple[Any, ...]) -> str:
-    text = str(msg)
-    if not args:
-        return text
-    # As the standard library has it: one mapping fills named places.
-    single = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
-    return text % (args[0] if single else args)
+class NativeAccessHandler(logging.Handler):
+    """Gives the records of a Python logger to the server's access log, as they are."""
+
+    _gunicorn = True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record."""
+        try:
+            _native.log_access(self.format(record))
+        except Exception:
+            self.handleError(record)
 
 
-def _trace(exc_info: Any) -> str:
-    if not exc_info:
-        return ""
-    if isinstance(exc_info, BaseException):
-        exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
-    elif not isinstance(exc_info, tuple):
-        exc_info = sys.exc_info()
-    if exc_info[1] is None:
-        return ""
-    return "".join(traceback.format_exception(*exc_info)).rstrip()
+def _take(log: logging.Logger, handler: logging.Handler) -> None:
+    """Set the server's own handler, in place of an earlier one."""
+    kept = [other for other in log.handlers if not getattr(other, "_gunicorn", False)]
+    log.handlers = [handler, *kept]
+
+
+def logger_class(cfg: Config) -> type[Any]:
+    """Return the class of the logger that a configuration asks for."""
+    given = cfg.settings["logger_class"].value
+    is_own = given is None or given in OWN
+    if isinstance(given, str) and given.startswith("plugin:"):
+        return Logger
+    if is_own and not (cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json):
+        return Logger
+    if is_own:
+        # Only the standard library's loggers can be configured so.
+        from tricorn import statsd
+
+        return statsd.Statsd if cfg.statsd_host else glogging.Logger
+    return _loading.load_logger_class(given)
+
+
+def formatter(cfg: Config) -> Callable[..., Any] | None:
+    """Return the operator's own formatter of access lines, if there is one in Python."""
+    given = cfg.access_log_formatter
+    if given is None or (isinstance(given, str) and given.startswith("plugin:")):
+        return None
+    found = _loading.import_dotted(given) if isinstance(given, str) else given
+    if not callable(found):
+        what = f"access_log_formatter {given!r} is not callable"
+        raise _loading.Mistake(what, "give a callable that takes the atoms and returns the line")
+    return found  # type: ignore[no-any-return]

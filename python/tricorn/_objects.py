@@ -36,7 +36,7 @@ _FAILED = (
 class Application:
     """What is served, as ``server.app`` and ``worker.app``."""
 
-    def __init__(self, cfg: Config, logger: Logger, uri: str | None) -> None:
+    def __init__(self, cfg: Config, logger: Any, uri: str | None) -> None:
         self.cfg = cfg
         self.logger = logger
         self.app_uri = uri

@@ -10,15 +10,16 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use tricorn_server::arbiter::Host;
 use tricorn_server::config::cli::{self, Answer, CommandLine, PluginVerb, Verb};
-use tricorn_server::config::{Source, Value, start_directory};
+use tricorn_server::config::{Maker, Source, Value, start_directory};
 use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::gateway::Runtime;
 use tricorn_server::plugin::tools;
 use tricorn_server::run;
 
 use crate::config::{Loaded, load};
-use crate::failure::{exit_code, is_instance, trace};
+use crate::failure::{exit_code, failure, is_instance, summary, trace};
 use crate::host::{InForce, PyHost, application_failure};
+use crate::logs::LoggerRelay;
 use crate::objects::{ArbiterControl, Wishes};
 use crate::process;
 use crate::runtime::PyRuntime;
@@ -87,10 +88,15 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
         wants("check_config") || wants("print_config"),
         Arc::new(wishes()?),
     );
-    let app = make_application(py, &loaded).map_err(|error| us(&error))?;
+    check_logs(py, &loaded.cfg)?;
     if check_only {
-        return check(py, &app);
+        return check(
+            py,
+            &make_application(py, &loaded, None).map_err(|error| us(&error))?,
+        );
     }
+    let logger = make_logger(py, &loaded)?;
+    let app = make_application(py, &loaded, Some(logger)).map_err(|error| us(&error))?;
     make_server(py, &app, &wishes).map_err(|error| us(&error))?;
     let in_force = Arc::new(InForce::new(loaded.generation));
     let host = PyHost::new(line, wishes, Arc::clone(&in_force), loaded.cfg);
@@ -197,12 +203,47 @@ fn us(error: &PyErr) -> Failure {
     )
 }
 
-fn make_application<'py>(py: Python<'py>, loaded: &Loaded) -> PyResult<Bound<'py, PyAny>> {
+/// Finds the classes and callables that the logs' settings name.
+fn check_logs(py: Python<'_>, cfg: &Py<PyAny>) -> Result<(), Failure> {
+    let logger = py.import(intern!(py, "tricorn._logger"));
+    let found = logger.and_then(|module| {
+        module.call_method1(intern!(py, "logger_class"), (cfg,))?;
+        module.call_method1(intern!(py, "formatter"), (cfg,))
+    });
+    found.map(drop).map_err(|error| failure(py, &error))
+}
+
+/// Makes the logger. One that is not native has what the server logs from now on.
+fn make_logger<'py>(py: Python<'py>, loaded: &Loaded) -> Result<Bound<'py, PyAny>, Failure> {
+    let made = loaded
+        .cfg
+        .bind(py)
+        .getattr(intern!(py, "logger_class"))
+        .and_then(|class| class.call1((&loaded.cfg,)));
+    let logger = made.map_err(|error| match is_instance(py, &error, "Mistake") {
+        true => failure(py, &error),
+        false => {
+            say(true, &format!("{}\n", trace(py, &error)));
+            Failure::operator(format!(
+                "the logger cannot be made: {}",
+                summary(py, &error)
+            ))
+            .mend("the traceback is above")
+        }
+    })?;
+    if loaded.generation.config.logging.logger == Maker::Gateway {
+        let relay = LoggerRelay::new(logger.clone().unbind());
+        tricorn_server::log::relay_to(Some(Arc::new(relay)));
+    }
+    Ok(logger)
+}
+
+fn make_application<'py>(
+    py: Python<'py>,
+    loaded: &Loaded,
+    logger: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
     let objects = py.import(intern!(py, "tricorn._objects"))?;
-    let logger = py
-        .import(intern!(py, "tricorn._logger"))?
-        .getattr(intern!(py, "Logger"))?
-        .call1((&loaded.cfg,))?;
     objects
         .getattr(intern!(py, "Application"))?
         .call1((&loaded.cfg, logger, &loaded.uri))

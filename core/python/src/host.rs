@@ -69,6 +69,15 @@ impl PyHost {
         }
     }
 
+    /// A reload makes no other logger: what was logged to the old one would be lost.
+    fn keep_logger(&self, generation: &mut Generation) {
+        let former = self.in_force.generation().config.logging.logger.clone();
+        if generation.config.logging.logger != former {
+            log::warn!("logger_class: another logger needs a restart; the old one is kept");
+            Arc::make_mut(&mut generation.config).logging.logger = former;
+        }
+    }
+
     /// Runs Python that only keeps objects up to date: a failure is logged.
     fn note(&self, what: impl FnOnce(Python<'_>, &Scene) -> PyResult<()>) {
         Python::attach(|py| {
@@ -110,7 +119,8 @@ impl Host for PyHost {
 
     fn reload(&self) -> Result<Generation, Failure> {
         Python::attach(|py| {
-            let loaded = load(py, &self.line)?;
+            let mut loaded = load(py, &self.line)?;
+            self.keep_logger(&mut loaded.generation);
             loaded
                 .warnings
                 .iter()
@@ -139,9 +149,7 @@ impl Host for PyHost {
             server
                 .getattr(intern!(py, "app"))?
                 .setattr(intern!(py, "cfg"), &cfg)?;
-            server
-                .getattr(intern!(py, "log"))?
-                .call_method1(intern!(py, "setup"), (&cfg,))?;
+            set_up_logger(&server.getattr(intern!(py, "log"))?, &cfg)?;
             process::set_variables(py, &generation.config)?;
             process::set_paths(py, &generation.config)
         });
@@ -235,6 +243,22 @@ impl Host for PyHost {
     fn set_title(&self, title: &str) {
         process::set_title(title);
     }
+}
+
+/// Lets the logger follow a configuration; if it cannot, the former one.
+fn set_up_logger(logger: &Bound<'_, PyAny>, cfg: &Py<PyAny>) -> PyResult<()> {
+    let py = logger.py();
+    let former = logger.getattr(intern!(py, "cfg")).ok();
+    let Err(error) = logger.call_method1(intern!(py, "setup"), (cfg,)) else {
+        return Ok(());
+    };
+    let trace = trace(py, &error);
+    log::error!("the logger cannot follow the new configuration, and keeps the old one\n{trace}");
+    former.map_or(Ok(()), |former| {
+        logger
+            .call_method1(intern!(py, "setup"), (former,))
+            .map(drop)
+    })
 }
 
 /// An `OSError` as the error it stands for.

@@ -4,12 +4,12 @@
 //! worker's runtime, the gateway of the application, and handlers that are Python callables. No
 //! borrow, lock or pointer to the stack is held across a call into Python: it may switch threads.
 
-mod bridge;
 mod config;
 mod entry;
 mod failure;
 mod handler;
 mod host;
+mod logs;
 mod objects;
 mod process;
 mod runtime;
@@ -24,11 +24,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::bridge::{log_enabled, log_reopen, write_log};
-    #[pymodule_export]
     use super::config::{check_setting, parse_addresses};
     #[pymodule_export]
     use super::entry::main;
+    #[pymodule_export]
+    use super::logs::bridge::{log_access, log_reopen, metric, write_log};
     #[pymodule_export]
     use super::objects::{ArbiterControl, WorkerControl};
     #[pymodule_export]

@@ -44,8 +44,12 @@ impl PyRuntime {
 
     fn prepare(&self, py: Python<'_>, generation: &Generation) -> PyResult<()> {
         process::set_variables(py, &generation.config)?;
+        let worker = worker(py)?;
+        worker
+            .getattr(intern!(py, "log"))?
+            .call_method0(intern!(py, "close_on_exec"))?;
         // Once more: handlers of post_fork may have set others.
-        worker(py)?.call_method0(intern!(py, "init_signals"))?;
+        worker.call_method0(intern!(py, "init_signals"))?;
         if generation.config.settings.value("spew") == &true.into() {
             py.import(intern!(py, "tricorn._debug"))?
                 .call_method0(intern!(py, "spew"))?;

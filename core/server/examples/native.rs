@@ -20,7 +20,7 @@ use tricorn_http::response::ResponseHead;
 use tricorn_server::arbiter::{Departed, Event, Generation, Host};
 use tricorn_server::config::{Config, Settings, Source as Origin, cli};
 use tricorn_server::error::{Blame, Failure};
-use tricorn_server::exchange::End;
+use tricorn_server::exchange::{End, Finished};
 use tricorn_server::gateway::{
     ChannelError, Control, Gateway, Handle, Joins, Progress, Read, Rest, Runtime, Source, Step,
     Transaction, Wait,
@@ -154,6 +154,8 @@ impl Gateway for Site {
             source.done(transaction);
         }
     }
+
+    fn log_requests(&self, _: Vec<Finished>) {}
 
     fn check_signals(&self) {}
 

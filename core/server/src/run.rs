@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
-use crate::access::Format;
+use crate::access::{Exclude, Format};
 use crate::arbiter::{Birth, Driver, Generation, Host, Outcome, open_logs};
 use crate::config::Config;
 use crate::error::{Blame, Exit, Failure};
@@ -29,10 +29,12 @@ pub fn serve(
         return Ok(Exit::Ok.code());
     }
     let ended = supervise(generation, host, runtime);
-    Ok(ended.unwrap_or_else(|failure| {
+    let code = ended.unwrap_or_else(|failure| {
         log::error!("{failure}");
         failure.exit().code()
-    }))
+    });
+    crate::log::deliver();
+    Ok(code)
 }
 
 fn supervise(
@@ -76,13 +78,23 @@ fn job(birth: Birth) -> Job {
 /// # Errors
 /// The setting, and what is wrong with it.
 pub fn check(config: &Config) -> Result<(), Failure> {
-    let format = Format::compile(&config.logging.access_format);
-    format.map(drop).map_err(|invalid| {
+    let logging = &config.logging;
+    if logging.formats_natively() {
+        Format::compile(&logging.access_format).map_err(|invalid| {
+            config
+                .settings
+                .complain("access_log_format", invalid)
+                .mend("docs/logs.md lists the atoms and the presets")
+        })?;
+    }
+    let patterns = logging.access_exclude.iter().map(String::as_str);
+    Exclude::compile(patterns).map_err(|invalid| {
         config
             .settings
-            .complain("access_log_format", invalid)
-            .mend("see gunicorn's list of atoms")
-    })
+            .complain("access_log_exclude", invalid)
+            .mend("give paths such as '/health', or patterns such as '/static/*'")
+    })?;
+    Ok(())
 }
 
 /// Goes into the background: away from the terminal and from whoever waits for the first process.

@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyModule, PyType};
-use tricorn_server::access::Format;
 use tricorn_server::arbiter::Generation;
 use tricorn_server::config::cli::{self, CommandLine};
 use tricorn_server::config::{
@@ -57,6 +56,9 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
     let wrong = |error: PyErr| failure(py, &error);
     let loading = py.import(intern!(py, "tricorn._loading")).map_err(wrong)?;
     remember_environment(py);
+    py.import(intern!(py, "tricorn._standin"))
+        .and_then(|module| module.call_method0(intern!(py, "install")))
+        .map_err(wrong)?;
     let from_variables = variables(py)?;
     let lines: Vec<&CommandLine> = from_variables.iter().chain([line]).collect();
     import_from_here(py).map_err(wrong)?;
@@ -128,12 +130,6 @@ fn at_odds(config: &Config) -> Vec<String> {
     if config.settings.value("reload") == &Value::Bool(true) && config.preload {
         let what = "reload does nothing for an application that preload_app loads";
         found.push(format!("{what}: it is not loaded again"));
-    }
-    if let Ok(format) = Format::compile(&config.logging.access_format) {
-        let unknown = format.unknown_names();
-        found.extend(unknown.map(|name| {
-            format!("access_log_format: there is no atom %({name})s, '-' is logged in its place")
-        }));
     }
     found
 }

@@ -50,7 +50,7 @@ impl Builder {
         &mut self,
         py: Python<'py>,
         request: &Request,
-        channel: &Handle,
+        channel: Option<&Handle>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let environ = self.base(py, &request.endpoints.local)?.copy()?;
         let head = &request.head;
@@ -68,7 +68,9 @@ impl Builder {
             let text = format!("HTTP/{}.{}", version.major, version.minor);
             environ.set_item(&self.keys.server_protocol, text)?;
         }
-        if head.framing() != Framing::None {
+        if head.framing() != Framing::None
+            && let Some(channel) = channel
+        {
             let input = Bound::new(py, BodyInput::new(channel.clone()))?;
             environ.set_item(&self.keys.input, input)?;
         }

@@ -14,7 +14,7 @@ use tricorn_server::access::Format;
 use tricorn_server::arbiter::Generation;
 use tricorn_server::config::{Config, WorkerClass};
 use tricorn_server::error::Failure;
-use tricorn_server::exchange::{End, Stage};
+use tricorn_server::exchange::{End, Finished, Stage};
 use tricorn_server::gateway::{Fate, Gateway, Joins, Source, Transaction};
 use tricorn_server::hooks::{Bus, Event, Occasion, Passing, Tongue};
 use tricorn_server::worker::fate;
@@ -22,6 +22,7 @@ use tricorn_server::worker::fate;
 use super::close::close;
 use super::environ;
 use super::errors::{ErrorStream, flush_errors};
+use super::finished::{Kept, facts};
 use super::hooks::{Announce, Guests, Outcome, call, fire};
 use super::input::BodyInput;
 use super::kit::Kit;
@@ -29,6 +30,7 @@ use super::output::{Files, give};
 use super::request::Request;
 use super::response::Response;
 use crate::failure::{exit_code, trace};
+use crate::logs::{Facts, Told, told};
 use crate::objects::WorkerState;
 use crate::threads;
 
@@ -38,6 +40,8 @@ pub(crate) struct WsgiGateway {
     bus: Arc<Bus>,
     worker: Py<PyAny>,
     cfg: Py<PyAny>,
+    /// Who in Python is told of requests that have ended.
+    told: Option<Told>,
     /// What all environments share.
     shared: Py<PyDict>,
     script_name: Vec<u8>,
@@ -97,7 +101,6 @@ impl WsgiGateway {
             hears: Hears::by(&generation.bus),
             bus: Arc::clone(&generation.bus),
             cfg: worker.bind(py).getattr(intern!(py, "cfg"))?.unbind(),
-            worker,
             shared: shared(py, config, &wrapper, &script_name)?.unbind(),
             script_name: script_name.into_bytes(),
             files: Files {
@@ -105,8 +108,17 @@ impl WsgiGateway {
                 sendfile: config.sendfile,
             },
             logged: logged(config),
+            told: told(py, config, worker.bind(py))?,
+            worker,
             state,
         })
+    }
+
+    fn facts<'py>(&self, py: Python<'py>, finished: &Finished) -> PyResult<Facts<'py>> {
+        let mut kit = self.kit(py)?;
+        let facts = facts(py, finished, &mut kit.builder, &self.cfg);
+        KIT.set(Some(kit));
+        facts
     }
 
     fn kit(&self, py: Python<'_>) -> PyResult<Kit> {
@@ -151,9 +163,8 @@ impl WsgiGateway {
     ) -> PyResult<Guests<'py>> {
         let request = Request::new(
             Arc::clone(&transaction.request),
-            transaction.channel.clone(),
             self.cfg.clone_ref(py),
-            kit.socket.clone_ref(py),
+            Some((transaction.channel.clone(), kit.socket.clone_ref(py))),
         );
         let req = Bound::new(py, request)?;
         let resp = if self.hears.post || self.hears.response_start {
@@ -260,7 +271,12 @@ impl WsgiGateway {
     ) -> Result<(), Trouble> {
         let environ = kit
             .builder
-            .build(py, &transaction.request, &transaction.channel)?;
+            .build(py, &transaction.request, Some(&transaction.channel))?;
+        if self.told.is_some() {
+            let req = guests.as_ref().map(|guests| guests.req.clone().unbind());
+            let kept = Kept::new(req, environ.clone().unbind());
+            transaction.channel.attach(kept.attachment());
+        }
         if let Some(guests) = guests {
             self.introduce(transaction, kit, guests, &environ)?;
         }
@@ -425,7 +441,7 @@ fn shared<'py>(
 }
 
 fn logged(config: &Config) -> Vec<String> {
-    if config.logging.accesslog.is_none() {
+    if !config.logging.logs_access() {
         return Vec::new();
     }
     let format = Format::compile(&config.logging.access_format);
@@ -448,6 +464,19 @@ impl Gateway for WsgiGateway {
                 match source.next() {
                     Some(next) => transaction = next,
                     None => break,
+                }
+            }
+        });
+    }
+
+    fn log_requests(&self, finished: Vec<Finished>) {
+        let Some(told) = &self.told else { return };
+        Python::attach(|py| {
+            for finished in &finished {
+                let facts = self.facts(py, finished);
+                match facts {
+                    Ok(facts) => told.tell(py, finished, &facts),
+                    Err(error) => log::error!("a request cannot be logged\n{}", trace(py, &error)),
                 }
             }
         });

@@ -4,6 +4,7 @@
 mod close;
 mod environ;
 mod errors;
+mod finished;
 mod gateway;
 mod hooks;
 mod input;

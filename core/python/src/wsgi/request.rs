@@ -20,20 +20,21 @@ use super::text::latin1;
 #[pyclass(frozen, dict, weakref, module = "tricorn._native")]
 pub(crate) struct Request {
     request: Arc<exchange::Request>,
-    channel: Handle,
+    channel: Option<Handle>,
     cfg: Py<PyAny>,
-    socket: Py<ClientSocket>,
+    socket: Option<Py<ClientSocket>>,
     /// Something of the attributes that the application is to see has been set.
     edited: AtomicBool,
 }
 
 impl Request {
+    /// One without a connection has ended: its body and its socket are out of reach.
     pub(super) fn new(
         request: Arc<exchange::Request>,
-        channel: Handle,
         cfg: Py<PyAny>,
-        socket: Py<ClientSocket>,
+        connection: Option<(Handle, Py<ClientSocket>)>,
     ) -> Self {
+        let (channel, socket) = connection.unzip();
         Self {
             socket,
             request,
@@ -126,8 +127,11 @@ impl Request {
 
     fn trailers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let mut found = Vec::new();
-        self.channel
-            .trailers(&mut |name, value| found.push((name.to_ascii_uppercase(), value.to_vec())));
+        if let Some(channel) = &self.channel {
+            channel.trailers(&mut |name, value| {
+                found.push((name.to_ascii_uppercase(), value.to_vec()));
+            });
+        }
         let list = PyList::empty(py);
         for (name, value) in found {
             list.append((latin1(py, &name), latin1(py, &value)))?;
@@ -150,9 +154,9 @@ impl Request {
 
     /// What is read here, the application does not get to see.
     fn body<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let input = match self.request.head.framing() {
-            Framing::None => BodyInput::empty(),
-            _ => BodyInput::new(self.channel.clone()),
+        let input = match (self.request.head.framing(), &self.channel) {
+            (Framing::None, _) | (_, None) => BodyInput::empty(),
+            (_, Some(channel)) => BodyInput::new(channel.clone()),
         };
         Ok(Some(Bound::new(py, input)?.into_any()))
     }

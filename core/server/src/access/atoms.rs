@@ -47,8 +47,6 @@ pub enum Atom {
     ResponseHeader(String),
     /// `{name}e`: an environ key, in small letters.
     Environ(String),
-    /// Nothing that is known.
-    Unknown(String),
 }
 
 impl Atom {
@@ -93,6 +91,14 @@ impl Atom {
         matches!(
             self,
             Self::Bytes | Self::Seconds | Self::Milliseconds | Self::Microseconds
+        )
+    }
+
+    /// Whether it says how long the request took.
+    pub(super) fn is_duration(&self) -> bool {
+        matches!(
+            self,
+            Self::Seconds | Self::Milliseconds | Self::Microseconds | Self::DecimalSeconds
         )
     }
 }

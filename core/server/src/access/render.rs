@@ -1,191 +1,38 @@
 //! Rendering a line.
-//!
-//! Whatever a client sends ends up in a log that people read in terminals and scripts take apart:
-//! control characters are escaped, and so is the quotation mark that ends a field.
-
-use std::fmt::Write;
-
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use tricorn_http::{Known, Version, percent_decode};
 
 use super::atoms::Atom;
-use super::format::{Format, Piece, Shape};
+use super::format::{Format, Piece, Program};
+use super::json;
+use super::layout::Layout;
+use super::value;
 use crate::exchange::Record;
-use crate::log::clf_time;
 
 impl Format {
     /// Appends the line for a record, without its end.
     pub fn render(&self, record: &Record<'_>, line: &mut String) {
-        for piece in &self.pieces {
+        let pieces = match &self.program {
+            Program::Json => return json::render(record, line),
+            Program::Pieces(pieces) => pieces,
+        };
+        for piece in pieces {
             match piece {
                 Piece::Text(text) => line.push_str(text),
-                Piece::Atom(atom, shape) if *shape == Shape::default() => value(atom, record, line),
-                Piece::Atom(atom, shape) => {
-                    let mut text = String::new();
-                    value(atom, record, &mut text);
-                    lay_out(&text, atom, *shape, line);
+                Piece::Atom(atom, layout) if *layout == Layout::default() => {
+                    value::text(atom, record, line);
                 }
+                Piece::Atom(atom, layout) => lay_out(atom, layout, record, line),
             }
         }
     }
 }
 
-fn lay_out(text: &str, atom: &Atom, shape: Shape, line: &mut String) {
-    let length = text.chars().count();
-    let shown = match shape.precision {
-        Some(most) if !atom.is_number() => length.min(most),
-        _ => length,
-    };
-    let padding = shape.width.saturating_sub(shown);
-    let fill = if shape.zero && atom.is_number() {
-        '0'
-    } else {
-        ' '
-    };
-    if !shape.left {
-        line.extend(std::iter::repeat_n(fill, padding));
+fn lay_out(atom: &Atom, layout: &Layout, record: &Record<'_>, line: &mut String) {
+    if let Some(number) = value::as_number(atom, record) {
+        return layout.number(number, line);
     }
-    line.extend(text.chars().take(shown));
-    if shape.left {
-        line.extend(std::iter::repeat_n(' ', padding));
-    }
-}
-
-fn value(atom: &Atom, record: &Record<'_>, line: &mut String) {
-    let head = &record.request.head;
-    match atom {
-        Atom::Client => {
-            if let Some(client) = record.request.endpoints.client() {
-                // Writing to memory cannot fail.
-                let _ = write!(line, "{}", client.ip());
-            }
-        }
-        Atom::Ident | Atom::Unknown(_) => line.push('-'),
-        Atom::User => user(record, line),
-        Atom::Time => clf_time(line),
-        Atom::RequestLine => request_line(record, line),
-        Atom::Method => escape(head.method(), line),
-        Atom::Path => path(record, line),
-        Atom::Query => escape(head.query(), line),
-        Atom::Protocol => protocol(head.version(), line),
-        Atom::Status if !record.response.has_begun() => line.push('-'),
-        Atom::Status => number(u64::from(record.response.status().code()), line),
-        Atom::Bytes | Atom::BytesText => number(record.sent, line),
-        Atom::Referer => or_dash(head.known(Known::Referer), line),
-        Atom::UserAgent => or_dash(head.known(Known::UserAgent), line),
-        Atom::Seconds => number(record.duration / 1_000_000_000, line),
-        Atom::Milliseconds => number(record.duration / 1_000_000, line),
-        Atom::Microseconds => number(record.duration / 1_000, line),
-        Atom::DecimalSeconds => {
-            let micros = record.duration / 1_000;
-            let _ = write!(line, "{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-        }
-        Atom::Pid => {
-            let _ = write!(line, "<{}>", std::process::id());
-        }
-        Atom::RequestHeader(name) => or_dash(head.field(name.as_bytes()), line),
-        Atom::ResponseHeader(name) => {
-            let mut fields = record.response.fields();
-            let found = fields.find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
-            or_dash(found.map(|(_, value)| value), line);
-        }
-        Atom::Environ(name) => {
-            let found = record
-                .environ
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name));
-            match found {
-                Some((_, value)) => escape_text(value, line),
-                None => line.push('-'),
-            }
-        }
-    }
-}
-
-fn number(number: u64, line: &mut String) {
-    let _ = write!(line, "{number}");
-}
-
-fn or_dash(value: Option<&[u8]>, line: &mut String) {
-    match value {
-        Some(value) => escape(value, line),
-        None => line.push('-'),
-    }
-}
-
-fn protocol(version: Version, line: &mut String) {
-    let _ = write!(line, "HTTP/{}.{}", version.major, version.minor);
-}
-
-fn request_line(record: &Record<'_>, line: &mut String) {
-    let head = &record.request.head;
-    if let Some(unread) = head.unread_line() {
-        return or_dash((!unread.is_empty()).then_some(unread), line);
-    }
-    escape(head.method(), line);
-    line.push(' ');
-    escape(head.target(), line);
-    line.push(' ');
-    protocol(head.version(), line);
-}
-
-fn path(record: &Record<'_>, line: &mut String) {
-    let mut decoded = Vec::new();
-    percent_decode(record.request.head.path(), &mut decoded);
-    escape(&decoded, line);
-}
-
-/// The user name of `Authorization: Basic`, or a dash (RFC 7617).
-fn user(record: &Record<'_>, line: &mut String) {
-    let name = record
-        .request
-        .head
-        .known(Known::Authorization)
-        .and_then(|value| {
-            value
-                .get(..6)
-                .filter(|scheme| scheme.eq_ignore_ascii_case(b"basic "))
-                .map(|_| &value[6..])
-        })
-        .and_then(|encoded| BASE64_STANDARD.decode(encoded.trim_ascii()).ok())
-        .and_then(|pair| {
-            pair.iter()
-                .position(|&b| b == b':')
-                .map(|colon| pair[..colon].to_vec())
-        })
-        .filter(|name| !name.is_empty());
-    match name {
-        Some(name) => escape_text(&String::from_utf8_lossy(&name), line),
-        None => line.push('-'),
-    }
-}
-
-/// Appends bytes as the Latin-1 text that WSGI takes them for.
-fn escape(bytes: &[u8], line: &mut String) {
-    if bytes
-        .iter()
-        .all(|&b| (0x20..0x7f).contains(&b) && b != b'"')
-    {
-        // Plain ASCII is the common case, and one copy.
-        line.push_str(std::str::from_utf8(bytes).unwrap_or_default());
-    } else {
-        bytes.iter().for_each(|&b| escape_char(char::from(b), line));
-    }
-}
-
-fn escape_text(text: &str, line: &mut String) {
-    text.chars().for_each(|c| escape_char(c, line));
-}
-
-fn escape_char(character: char, line: &mut String) {
-    match character {
-        '"' => line.push_str("\\\""),
-        c if c.is_control() || c == '\u{2028}' || c == '\u{2029}' => {
-            let _ = write!(line, "\\x{:02x}", u32::from(c));
-        }
-        c => line.push(c),
-    }
+    let mut text = String::new();
+    value::text(atom, record, &mut text);
+    layout.text(&text, line);
 }
 
 #[cfg(test)]
@@ -224,7 +71,7 @@ mod tests {
     }
 
     fn rendered(format: &str, head: &str) -> String {
-        let request = request(head);
+        let request = Arc::new(request(head));
         let mut response = ResponseHead::default();
         response.begin(b"201 Created").unwrap();
         response.push(b"X-Answer", b"forty two").unwrap();
@@ -236,6 +83,7 @@ mod tests {
             duration: 12_345_678_901,
             end: End::Complete,
             environ: &environ,
+            attachment: None,
         };
         let mut line = String::new();
         Format::compile(format).unwrap().render(&record, &mut line);
@@ -268,6 +116,26 @@ mod tests {
     }
 
     #[test]
+    fn json_is_valid_and_has_the_same_names_whatever_was_sent() {
+        let nasty = "GET /%0d%0a%22%5c%00%ff?q=\"\\& HTTP/1.0\r\nReferer: \t\"\\\u{e9}\r\n\r\n";
+        let mut names = Vec::new();
+        for head in [HEAD, nasty] {
+            let line = rendered("json", head);
+            assert!(!line.contains(['\n', '\r']), "{line}");
+            let read: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(&line).unwrap();
+            assert_eq!(read["status"], 201);
+            assert_eq!(read["duration_us"], 12_345_678);
+            assert_eq!(read["end"], "complete");
+            let mut keys: Vec<String> = read.keys().cloned().collect();
+            keys.sort();
+            names.push(keys);
+        }
+        assert_eq!(names[0], names[1]);
+        assert_eq!(names[0].len(), 15);
+    }
+
+    #[test]
     fn values_are_laid_out_as_python_does() {
         for (format, expected) in [
             ("%(m)6s|", "   GET|"),
@@ -276,6 +144,7 @@ mod tests {
             ("%(D)012d|", "000012345678|"),
             ("%(T)-5d|", "12   |"),
             ("%(m)05s|", "  GET|"),
+            ("%(D)+15.1f|", "    +12345678.0|"),
         ] {
             assert_eq!(rendered(format, HEAD), expected, "{format}");
         }

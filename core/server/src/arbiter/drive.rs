@@ -199,6 +199,7 @@ impl<'h> Driver<'h> {
                     return outcome;
                 }
             }
+            crate::log::deliver();
             self.sleep();
             self.gather();
         }

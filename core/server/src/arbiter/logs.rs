@@ -1,25 +1,39 @@
 //! The logs as a configuration wants them.
 
-use crate::config::{AccessSink, Config};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+
+use nix::unistd::Uid;
+
+use crate::config::{AccessSink, Config, Maker, StatsdAddress, SyslogAddress};
 use crate::error::{Blame, Failure};
-use crate::log::{self, Options, Target};
+use crate::log::{self, Options, Owner, Target, statsd, syslog};
 
 /// Opens the logs that a configuration names.
 ///
 /// # Errors
-/// A file that cannot be written. What was open before stays in use.
+/// A file that cannot be written, a host that is not known. What was open before stays in use.
 pub fn open_logs(config: &Config) -> Result<(), Failure> {
+    let logging = &config.logging;
+    // A logger in Python has its own files and sockets.
+    let own = logging.logger != Maker::Gateway;
+    let statsd = if own { statsd(config) } else { Ok(None) };
     let options = Options {
-        errors: config
-            .logging
+        errors: logging
             .errorlog
-            .clone()
-            .map_or(Target::Stderr, Target::File),
-        access: config.logging.accesslog.as_ref().map(|sink| match sink {
-            AccessSink::Stdout => Target::Stdout,
-            AccessSink::File(path) => Target::File(path.clone()),
-        }),
-        level: config.logging.level,
+            .as_deref()
+            .map_or(Target::Stderr, file_or_stream),
+        access: own
+            .then_some(logging.accesslog.as_ref())
+            .flatten()
+            .map(|sink| match sink {
+                AccessSink::Stdout => Target::Stdout,
+                AccessSink::File(path) => file_or_stream(path),
+            }),
+        level: logging.level,
+        owner: owner(config),
+        syslog: own.then(|| syslog(config)).transpose()?.flatten(),
+        statsd: statsd.as_ref().ok().cloned().flatten(),
     };
     let refused = |what: String| {
         let is_access = matches!(&options.access, Some(Target::File(path)) if what.contains(&path.display().to_string()));
@@ -29,7 +43,10 @@ pub fn open_logs(config: &Config) -> Result<(), Failure> {
             .mend("give a path this user may write")
     };
     log::install(&options).map_err(|error| refused(error.to_string()))?;
-    if config.logging.capture_output {
+    if let Err(failure) = statsd {
+        ::log::warn!("{failure}; no metrics are sent");
+    }
+    if logging.capture_output {
         log::capture_output().map_err(|error| {
             Failure::new(
                 Blame::Environment,
@@ -38,4 +55,92 @@ pub fn open_logs(config: &Config) -> Result<(), Failure> {
         })?;
     }
     Ok(())
+}
+
+/// Paths of standard streams stand for these: where they are sockets they cannot be opened by path.
+fn file_or_stream(path: &Path) -> Target {
+    match path.to_str() {
+        Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => Target::Stdout,
+        Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => Target::Stderr,
+        _ => Target::File(path.to_owned()),
+    }
+}
+
+/// The user that workers become, where this process may give files away.
+fn owner(config: &Config) -> Option<Owner> {
+    let owner = Owner {
+        user: config.user,
+        group: config.group,
+    };
+    let is_other =
+        owner.user.is_some_and(|user| user != 0) || owner.group.is_some_and(|group| group != 0);
+    (Uid::effective().is_root() && is_other).then_some(owner)
+}
+
+fn syslog(config: &Config) -> Result<Option<syslog::Options>, Failure> {
+    let Some(given) = &config.logging.syslog else {
+        return Ok(None);
+    };
+    let hosts = |host: &str, port| resolve(config, "syslog_addr", host, port);
+    use syslog::Address::{Tcp, Udp, UnixDatagram, UnixStream};
+    let addresses = match &given.address {
+        SyslogAddress::Udp(host, port) => hosts(host, *port)?.into_iter().map(Udp).collect(),
+        SyslogAddress::Tcp(host, port) => hosts(host, *port)?.into_iter().map(Tcp).collect(),
+        SyslogAddress::UnixDatagram(path) => vec![UnixDatagram(path.clone())],
+        SyslogAddress::UnixStream(path) => vec![UnixStream(path.clone())],
+        SyslogAddress::Unix(path) => vec![UnixDatagram(path.clone()), UnixStream(path.clone())],
+    };
+    Ok(Some(syslog::Options {
+        addresses,
+        facility: given.facility,
+        name: given.name.clone(),
+        access: given.access,
+    }))
+}
+
+/// Without a statsd whose host is not known the server starts all the same: a site is worth more than
+/// its metrics.
+fn statsd(config: &Config) -> Result<Option<statsd::Options>, Failure> {
+    let Some(given) = &config.logging.statsd else {
+        return Ok(None);
+    };
+    let address = match &given.address {
+        StatsdAddress::Unix(path) => statsd::Address::Unix(path.clone()),
+        StatsdAddress::Udp(host, port) => {
+            statsd::Address::Udp(resolve(config, "statsd_host", host, *port)?[0])
+        }
+    };
+    Ok(Some(statsd::Options {
+        address,
+        prefix: given.prefix.clone(),
+        tags: given.tags.clone(),
+    }))
+}
+
+/// The addresses of a host, at least one. Those of IPv4 come first: that is where a syslog or a
+/// statsd on this machine listens.
+fn resolve(
+    config: &Config,
+    setting: &str,
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, Failure> {
+    let found = (host, port).to_socket_addrs().map(Iterator::collect);
+    let mut found: Vec<SocketAddr> =
+        found.map_err(|error| unknown(config, setting, host, &error.to_string()))?;
+    found.sort_by_key(SocketAddr::is_ipv6);
+    if found.is_empty() {
+        return Err(unknown(config, setting, host, "it has no address"));
+    }
+    Ok(found)
+}
+
+fn unknown(config: &Config, setting: &str, host: &str, why: &str) -> Failure {
+    config
+        .settings
+        .complain(
+            setting,
+            format_args!("the host '{host}' is not known: {why}"),
+        )
+        .mend("give a host that can be resolved, or its address")
 }

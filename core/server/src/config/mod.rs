@@ -19,6 +19,7 @@ mod resolve;
 mod setting;
 mod start;
 mod suggest;
+mod telemetry;
 mod typed;
 mod value;
 
@@ -29,5 +30,6 @@ pub use plugins::{OnCrash, OnError, PerEvent, Place, PluginSpec};
 pub use setting::{Default, Kind, Reach, Section, Setting};
 pub use start::{from_start, start_directory};
 pub use suggest::nearly_a_setting;
-pub use typed::{AccessSink, Bounds, Config, Logging, Plugins, TimeLimits, WorkerClass};
+pub use telemetry::{Statsd, StatsdAddress, Syslog, SyslogAddress};
+pub use typed::{AccessSink, Bounds, Config, Logging, Maker, Plugins, TimeLimits, WorkerClass};
 pub use value::{Object, Value};

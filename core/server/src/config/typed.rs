@@ -9,6 +9,7 @@ use tricorn_http::Rules;
 use super::address::Address;
 use super::layers::Settings;
 use super::plugins::PluginSpec;
+use super::telemetry::{Statsd, Syslog};
 
 /// How a worker runs requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +72,47 @@ pub struct Logging {
     pub accesslog: Option<AccessSink>,
     /// The format of its lines.
     pub access_format: String,
+    /// Who makes its lines.
+    pub formatter: Maker,
+    /// Who has the logs.
+    pub logger: Maker,
+    /// Patterns of paths that it is spared.
+    pub access_exclude: Vec<String>,
+    /// A syslog that lines are sent to as well.
+    pub syslog: Option<Syslog>,
+    /// A statsd that is told of requests.
+    pub statsd: Option<Statsd>,
+    /// It is told of connections that wait, too.
+    pub backlog_metric: bool,
     /// The least level.
     pub level: log::LevelFilter,
     /// Descriptors 1 and 2 go to the error log's file.
     pub capture_output: bool,
+}
+
+impl Logging {
+    /// Whether the access format is the server's to read: somebody else's may have atoms of its own.
+    #[must_use]
+    pub fn formats_natively(&self) -> bool {
+        self.logger != Maker::Gateway && self.formatter == Maker::Native
+    }
+
+    /// Whether requests are logged.
+    #[must_use]
+    pub fn logs_access(&self) -> bool {
+        self.accesslog.is_some() || self.syslog.as_ref().is_some_and(|syslog| syslog.access)
+    }
+}
+
+/// Who makes the lines of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Maker {
+    /// The server.
+    Native,
+    /// Code on the gateway's side: a Python class, a callable.
+    Gateway,
+    /// The compiled plugin of this id.
+    Plugin(String),
 }
 
 /// Where access lines go.

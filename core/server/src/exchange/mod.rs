@@ -10,5 +10,5 @@ mod request;
 pub use endpoints::{Endpoints, Local, Notes};
 pub use kept::{Keepsake, Kept, Release};
 pub use passage::{Content, Ending, Passage, PreparedAnswer, Stage, Ticket};
-pub use record::{End, Record};
+pub use record::{Attachment, End, Finished, Record};
 pub use request::Request;

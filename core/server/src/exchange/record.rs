@@ -1,5 +1,9 @@
 //! What became of a request.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
 use tricorn_http::response::ResponseHead;
 
 use super::request::Request;
@@ -40,7 +44,7 @@ impl End {
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     /// The request; where the head could not be read, what there is of it.
-    pub request: &'a Request,
+    pub request: &'a Arc<Request>,
     /// The answer's head.
     pub response: &'a ResponseHead,
     /// Bytes of content that were sent: neither head nor framing.
@@ -51,4 +55,48 @@ pub struct Record<'a> {
     pub end: End,
     /// Values of the application's own environ keys that the access format asks for.
     pub environ: &'a [(String, String)],
+    /// What the gateway has kept for its own log.
+    pub attachment: Option<&'a Attachment>,
+}
+
+/// Whatever a gateway keeps of a request until it is told of its end.
+#[derive(Clone)]
+pub struct Attachment(pub Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attachment")
+    }
+}
+
+/// A finished request that outlives its connection's next one.
+#[derive(Debug)]
+pub struct Finished {
+    /// The request.
+    pub request: Arc<Request>,
+    /// The answer's head.
+    pub response: ResponseHead,
+    /// Bytes of content that were sent.
+    pub sent: u64,
+    /// From the head to the end, in nanoseconds.
+    pub duration: u64,
+    /// How it ended.
+    pub end: End,
+    /// What the gateway has kept.
+    pub attachment: Option<Attachment>,
+}
+
+impl Finished {
+    /// A copy of what is told of a request.
+    #[must_use]
+    pub fn of(record: &Record<'_>) -> Self {
+        Self {
+            request: Arc::clone(record.request),
+            response: record.response.clone(),
+            sent: record.sent,
+            duration: record.duration,
+            end: record.end,
+            attachment: record.attachment.cloned(),
+        }
+    }
 }

@@ -13,7 +13,7 @@ use tricorn_http::response::ResponseHead;
 use super::wait::Wait;
 use tricorn_http::Status;
 
-use crate::exchange::{End, Passage, Request, Stage};
+use crate::exchange::{Attachment, End, Passage, Request, Stage};
 
 /// One request that is running.
 #[derive(Clone)]
@@ -192,6 +192,9 @@ pub trait Channel: Send + Sync {
 
     /// Values for the access log that only the application's side knows.
     fn note_environ(&self, number: u64, values: Vec<(String, String)>);
+
+    /// Something for [`super::Gateway::log_requests`] to find again.
+    fn attach(&self, number: u64, attachment: Attachment);
 }
 
 /// A channel and the number of the request it is for.
@@ -295,6 +298,10 @@ impl Handle {
 
     pub fn give_back(&self, passage: Passage, fate: Option<Fate>) {
         self.channel.give_back(self.number, passage, fate);
+    }
+
+    pub fn attach(&self, attachment: Attachment) {
+        self.channel.attach(self.number, attachment);
     }
 
     pub fn note_environ(&self, values: Vec<(String, String)>) {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::Failure;
+use crate::exchange::Finished;
 
 pub use channel::{Channel, ChannelError, Facts, Fate, Handle, Progress, Read, Transaction};
 pub use control::Control;
@@ -80,6 +81,10 @@ pub trait Gateway: Send + Sync {
     /// Runs requests until `source` has no more. Called on a worker's thread, detached from any
     /// interpreter; does not unwind.
     fn run(&self, source: &dyn Source);
+
+    /// Tells the operator's own code of requests that have ended, those that never reached the
+    /// application among them. Called between requests, on any of the worker's threads.
+    fn log_requests(&self, finished: Vec<Finished>);
 
     /// Runs what signals have asked for. Called on the worker's main thread.
     fn check_signals(&self);

@@ -4,22 +4,34 @@
 //! each batch in one `write(2)` to a file opened for appending. Who logs is not known here.
 
 mod appenders;
+mod lines;
+mod lost;
+mod options;
+mod outlet;
+mod relay;
 mod sink;
+pub mod statsd;
+pub mod syslog;
 mod timestamp;
 
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use log::LevelFilter;
+use log4rs::append::Append;
+use log4rs::config::runtime::{ConfigBuilder, LoggerBuilder, RootBuilder};
 use log4rs::config::{Appender, Config, Logger, Root};
 
-use appenders::{AccessAppender, ErrorAppender};
+use appenders::{AccessAppender, ErrorAppender, RelayAppender, StatsdAppender, SyslogAppender};
 use sink::Sink;
+use statsd::Statsd;
+use syslog::{INFO, Syslog};
 
-pub use sink::Target;
-pub use timestamp::{clf_time, error_time};
+pub use options::{CannotOpen, Options, Owner, Target};
+pub use relay::Relay;
+pub use timestamp::{clf_time, error_time, iso_time};
 
 /// The target of access lines.
 pub const ACCESS: &str = "tricorn::access";
@@ -27,37 +39,23 @@ pub const ACCESS: &str = "tricorn::access";
 /// The target of messages above `error`: Rust's levels end there, Python's do not.
 pub const CRITICAL: &str = "tricorn::critical";
 
-/// Where the logs go, and how much of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// The error log.
-    pub errors: Target,
-    /// The access log, if there is one.
-    pub access: Option<Target>,
-    /// The least level of the error log.
-    pub level: LevelFilter,
-}
-
-/// A log file that cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write the log file {}: {error}", path.display())]
-pub struct CannotOpen {
-    /// The file.
-    pub path: PathBuf,
-    /// Why.
-    pub error: io::Error,
-}
+/// The target of errors that carry a traceback.
+pub const EXCEPTION: &str = "tricorn::exception";
 
 struct Installed {
     handle: log4rs::Handle,
     open: Mutex<Open>,
 }
 
-/// The sinks of this process.
+/// What is open in this process.
 struct Open {
     errors: Arc<Sink>,
     access: Option<Arc<Sink>>,
+    syslog: Option<Arc<Syslog>>,
+    statsd: Option<Arc<Statsd>>,
     options: Options,
+    /// Standard output and standard error go to the error log's file.
+    captures: bool,
 }
 
 /// The greatest level that is logged, as a number: 1 for errors, 5 for traces.
@@ -76,19 +74,50 @@ static INSTALLED: OnceLock<Installed> = OnceLock::new();
 /// # Errors
 /// A file that cannot be opened. What was open before stays in use.
 pub fn install(options: &Options) -> Result<(), CannotOpen> {
-    let open = Open::new(options)?;
-    let config = open.config();
+    let mut open = Open::new(options)?;
     LEVEL.store(options.level as i32, Ordering::Relaxed);
     if let Some(installed) = INSTALLED.get() {
-        installed.handle.set_config(config);
-        *lock(&installed.open) = open;
-    } else if let Ok(handle) = log4rs::init_config(config) {
+        let mut former = lock(&installed.open);
+        open.captures = former.captures;
+        installed.handle.set_config(open.config());
+        *former = open;
+    } else if let Ok(handle) = log4rs::init_config(open.config()) {
         let _ = INSTALLED.set(Installed {
             handle,
             open: Mutex::new(open),
         });
     }
+    let problem = syslog_problem();
+    if let Some(problem) = problem {
+        log::warn!("{problem}");
+    }
     Ok(())
+}
+
+fn syslog_problem() -> Option<String> {
+    let syslog = lock(&INSTALLED.get()?.open).syslog.clone();
+    syslog.and_then(|syslog| syslog.problem())
+}
+
+/// An operator's own logger.
+static RELAY: Mutex<Option<Arc<dyn Relay>>> = Mutex::new(None);
+
+/// There is one.
+static RELAYED: AtomicBool = AtomicBool::new(false);
+
+/// Gives what would be written to the error log to an operator's own logger, or no longer.
+pub fn relay_to(relay: Option<Arc<dyn Relay>>) {
+    RELAYED.store(relay.is_some(), Ordering::Relaxed);
+    *RELAY.lock().unwrap_or_else(PoisonError::into_inner) = relay;
+    if let Some(installed) = INSTALLED.get() {
+        installed.handle.set_config(lock(&installed.open).config());
+    }
+}
+
+fn relay() -> Option<Arc<dyn Relay>> {
+    let is_there = RELAYED.load(Ordering::Relaxed);
+    let relay = || RELAY.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    is_there.then(relay).flatten()
 }
 
 /// Whether there is a log to write to.
@@ -109,7 +138,18 @@ pub fn after_fork() {
         if let Some(Ok(access)) = open.access.as_ref().map(|sink| sink.inherit()) {
             open.access = Some(Arc::new(access));
         }
+        open.syslog = open
+            .syslog
+            .as_ref()
+            .map(|syslog| Arc::new(syslog.inherit()));
+        open.statsd = open
+            .statsd
+            .as_ref()
+            .map(|statsd| Arc::new(statsd.inherit()));
         installed.handle.set_config(open.config());
+    }
+    if let Some(relay) = relay() {
+        relay.after_fork();
     }
 }
 
@@ -118,31 +158,53 @@ pub fn reopen() {
     let Some(installed) = INSTALLED.get() else {
         return;
     };
-    let mut open = lock(&installed.open);
-    flush_sinks(&open);
-    let options = open.options.clone();
-    match Open::new(&options) {
-        Ok(fresh) => {
-            installed.handle.set_config(fresh.config());
-            *open = fresh;
-        }
-        Err(error) => {
-            drop(open);
-            log::error!("{error}; writing on to the old one");
-        }
+    let problems = lock(&installed.open).reopen();
+    for problem in problems {
+        log::error!("{problem}; writing on to the old one");
+    }
+    if let Some(relay) = relay() {
+        relay.reopen();
+    }
+}
+
+/// Lets an operator's own logger have what waits for it. Called where no lock is held.
+pub fn deliver() {
+    if let Some(relay) = relay() {
+        relay.deliver();
+    }
+}
+
+/// Writes lines to the native error log, whoever else the log is given to: for what an operator's
+/// own logger cannot say itself.
+pub fn write_natively(text: &str) {
+    let errors = INSTALLED
+        .get()
+        .map(|installed| Arc::clone(&lock(&installed.open).errors));
+    if let Some(errors) = errors {
+        let (time, pid) = (error_time(), std::process::id());
+        errors.write(format!("[{time}] [{pid}] [ERROR] {text}\n").as_bytes());
     }
 }
 
 /// Writes the access lines that are waiting. Called once a turn of a worker's loop.
 pub fn flush() {
-    if let Some(installed) = INSTALLED.get() {
-        flush_sinks(&lock(&installed.open));
-    }
-}
-
-fn flush_sinks(open: &Open) {
-    if let Some(access) = &open.access {
+    let Some(installed) = INSTALLED.get() else {
+        return;
+    };
+    let (access, syslog) = {
+        let open = lock(&installed.open);
+        (open.access.clone(), open.syslog.clone())
+    };
+    if let Some(access) = access {
         access.flush();
+        let lost = access.lost.take();
+        if lost > 0 {
+            log::warn!("{lost} lines of the access log were lost: they could not be written");
+        }
+    }
+    let lost = syslog.map_or(0, |syslog| syslog.lost.take());
+    if lost > 0 {
+        log::warn!("{lost} lines were lost: the syslog did not take them");
     }
 }
 
@@ -152,53 +214,176 @@ fn flush_sinks(open: &Open) {
 /// The operating system's.
 pub fn capture_output() -> io::Result<()> {
     INSTALLED.get().map_or(Ok(()), |installed| {
-        lock(&installed.open).errors.take_stdio()
+        let mut open = lock(&installed.open);
+        open.captures = true;
+        open.errors.take_stdio()
     })
 }
 
-fn lock(open: &Mutex<Open>) -> std::sync::MutexGuard<'_, Open> {
+/// Where access lines go.
+#[derive(Debug, Clone)]
+pub struct AccessLines {
+    sink: Option<Arc<Sink>>,
+    syslog: Option<Arc<Syslog>>,
+}
+
+/// Where access lines go in this process; `None` if nowhere. The way stays the same when files are
+/// opened again.
+#[must_use]
+pub fn access_lines() -> Option<AccessLines> {
+    let open = lock(&INSTALLED.get()?.open);
+    let syslog = open.syslog.clone().filter(|syslog| syslog.takes_access());
+    (open.access.is_some() || syslog.is_some()).then(|| AccessLines {
+        sink: open.access.clone(),
+        syslog,
+    })
+}
+
+impl AccessLines {
+    /// Adds a line, which `render` appends without its end.
+    pub fn add(&self, render: impl FnOnce(&mut String)) {
+        if let (Some(sink), None) = (&self.sink, &self.syslog) {
+            return sink.add(|lines| {
+                render(lines);
+                lines.push('\n');
+            });
+        }
+        let mut line = String::new();
+        render(&mut line);
+        if let Some(syslog) = &self.syslog {
+            syslog.send(INFO, "access", &line);
+        }
+        if let Some(sink) = &self.sink {
+            line.push('\n');
+            sink.add(|lines| lines.push_str(&line));
+        }
+    }
+}
+
+/// Who is told of metrics in this process, if anybody.
+#[must_use]
+pub fn metrics() -> Option<Arc<Statsd>> {
+    lock(&INSTALLED.get()?.open).statsd.clone()
+}
+
+/// A socket for datagrams to an address, that never waits.
+fn udp(address: &SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = if address.is_ipv4() {
+        ([0, 0, 0, 0], 0).into()
+    } else {
+        ([0u16; 8], 0).into()
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn lock(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Open {
     fn new(options: &Options) -> Result<Self, CannotOpen> {
         let open = |target: &Target| {
-            Sink::open(target)
+            Sink::open(target, options.owner)
                 .map(Arc::new)
-                .map_err(|error| CannotOpen {
-                    path: target.path(),
-                    error,
-                })
+                .map_err(|error| cannot_open(target, error))
         };
         Ok(Self {
             errors: open(&options.errors)?,
             access: options.access.as_ref().map(open).transpose()?,
+            syslog: options.syslog.clone().map(Syslog::new).map(Arc::new),
+            statsd: options.statsd.clone().map(Statsd::new).map(Arc::new),
             options: options.clone(),
+            captures: false,
         })
     }
 
-    fn config(&self) -> Config {
-        let errors = ErrorAppender::new(Arc::clone(&self.errors));
-        let mut builder =
-            Config::builder().appender(Appender::builder().build("errors", Box::new(errors)));
-        if let Some(sink) = &self.access {
-            let access = AccessAppender::new(Arc::clone(sink));
-            builder = builder
-                .appender(Appender::builder().build("access", Box::new(access)))
-                .logger(
-                    Logger::builder()
-                        .appender("access")
-                        .additive(false)
-                        .build(ACCESS, LevelFilter::Info),
-                );
-        } else {
-            builder = builder.logger(
-                Logger::builder()
-                    .additive(false)
-                    .build(ACCESS, LevelFilter::Off),
-            );
+    /// Opens each file again; what could not be.
+    fn reopen(&self) -> Vec<CannotOpen> {
+        let access = self.access.as_ref().zip(self.options.access.as_ref());
+        let sinks = std::iter::once((&self.errors, &self.options.errors)).chain(access);
+        let mut problems = Vec::new();
+        for (sink, target) in sinks {
+            if let Err(error) = sink.reopen(target, &self.options) {
+                problems.push(cannot_open(target, error));
+            }
         }
-        let root = Root::builder().appender("errors").build(self.options.level);
+        if self.captures {
+            // What fails leaves them where they were.
+            let _ = self.errors.take_stdio();
+        }
+        problems
+    }
+
+    fn config(&self) -> Config {
+        let (builder, root) = self.error_log(Config::builder());
+        let (builder, access) = self.access_log(builder);
+        let builder = builder.logger(access);
         builder.build_lossy(root).0
+    }
+
+    fn error_log(&self, builder: ConfigBuilder) -> (ConfigBuilder, Root) {
+        let mut parts: Vec<(&str, Box<dyn Append>)> = Vec::new();
+        if let Some(relay) = relay() {
+            parts.push(("relay", Box::new(RelayAppender { relay })));
+        } else {
+            let sink = Arc::clone(&self.errors);
+            parts.push(("errors", Box::new(ErrorAppender { sink })));
+            if let Some(syslog) = &self.syslog {
+                parts.push(("errors in syslog", syslog_appender(syslog, "error")));
+            }
+        }
+        if let Some(statsd) = &self.statsd {
+            let statsd = Arc::clone(statsd);
+            parts.push(("statsd", Box::new(StatsdAppender { statsd })));
+        }
+        let (builder, names) = appenders(builder, parts);
+        let root: RootBuilder = Root::builder().appenders(names);
+        (builder, root.build(self.options.level))
+    }
+
+    fn access_log(&self, builder: ConfigBuilder) -> (ConfigBuilder, Logger) {
+        let mut parts: Vec<(&str, Box<dyn Append>)> = Vec::new();
+        if let Some(sink) = &self.access {
+            let sink = Arc::clone(sink);
+            parts.push(("access", Box::new(AccessAppender { sink })));
+        }
+        if let Some(syslog) = self.syslog.as_ref().filter(|syslog| syslog.takes_access()) {
+            parts.push(("access in syslog", syslog_appender(syslog, "access")));
+        }
+        let level = if parts.is_empty() {
+            LevelFilter::Off
+        } else {
+            LevelFilter::Info
+        };
+        let (builder, names) = appenders(builder, parts);
+        let logger: LoggerBuilder = Logger::builder().appenders(names).additive(false);
+        (builder, logger.build(ACCESS, level))
+    }
+}
+
+fn syslog_appender(syslog: &Arc<Syslog>, log: &'static str) -> Box<dyn Append> {
+    let syslog = Arc::clone(syslog);
+    Box::new(SyslogAppender { syslog, log })
+}
+
+fn appenders<'a>(
+    mut builder: ConfigBuilder,
+    parts: Vec<(&'a str, Box<dyn Append>)>,
+) -> (ConfigBuilder, Vec<&'a str>) {
+    let mut names = Vec::new();
+    for (name, appender) in parts {
+        builder = builder.appender(Appender::builder().build(name, appender));
+        names.push(name);
+    }
+    (builder, names)
+}
+
+fn cannot_open(target: &Target, error: io::Error) -> CannotOpen {
+    CannotOpen {
+        path: target.path(),
+        error,
     }
 }

@@ -1,101 +1,91 @@
-//! A file that lines are appended to.
+//! One log's lines, on their way to its outlet.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Where lines go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// A file, made if it is not there.
-    File(PathBuf),
-}
+use arc_swap::ArcSwap;
 
-impl Target {
-    pub(super) fn path(&self) -> PathBuf {
-        match self {
-            Self::Stdout => "/dev/stdout".into(),
-            Self::Stderr => "/dev/stderr".into(),
-            Self::File(path) => path.clone(),
-        }
-    }
-}
+use super::lost::Lost;
+use super::options::{Options, Owner, Target};
+use super::outlet::Outlet;
 
 /// Waiting lines are written before they take more than this.
 const BATCH: usize = 64 * 1024;
 
-/// An open target, and the whole lines that wait to be written to it.
+/// An outlet that may be opened again, and the whole lines that wait to be written to it.
 #[derive(Debug)]
 pub(super) struct Sink {
-    file: File,
-    is_file: bool,
-    waiting: Mutex<Vec<u8>>,
+    outlet: ArcSwap<Outlet>,
+    waiting: Mutex<String>,
+    /// Lines that could not be written.
+    pub(super) lost: Lost,
 }
 
 impl Sink {
-    pub(super) fn open(target: &Target) -> io::Result<Self> {
-        let file = match target {
-            Target::Stdout => File::from(io::stdout().as_fd().try_clone_to_owned()?),
-            Target::Stderr => File::from(io::stderr().as_fd().try_clone_to_owned()?),
-            Target::File(path) => OpenOptions::new().append(true).create(true).open(path)?,
-        };
-        Ok(Self {
-            file,
-            is_file: matches!(target, Target::File(_)),
-            waiting: Mutex::default(),
-        })
+    pub(super) fn open(target: &Target, owner: Option<Owner>) -> io::Result<Self> {
+        Ok(Self::over(Outlet::open(target, owner)?))
     }
 
-    /// The same file with nothing waiting, for a child.
+    fn over(outlet: Outlet) -> Self {
+        Self {
+            outlet: ArcSwap::from_pointee(outlet),
+            waiting: Mutex::default(),
+            lost: Lost::default(),
+        }
+    }
+
+    /// The same file with nothing waiting, for a child. Takes no lock: whoever held it is not there
+    /// to let go of it.
     pub(super) fn inherit(&self) -> io::Result<Self> {
-        let file = self.file.try_clone()?;
-        Ok(Self {
-            file,
-            is_file: self.is_file,
-            waiting: Mutex::default(),
-        })
+        self.outlet.load().inherit().map(Self::over)
     }
 
-    /// Writes a line at once.
-    pub(super) fn write(&self, line: &[u8]) {
-        write_all(&self.file, line);
+    /// Opens the target again; what waits goes to the one before.
+    pub(super) fn reopen(&self, target: &Target, options: &Options) -> io::Result<()> {
+        let fresh = Outlet::open(target, options.owner)?;
+        let mut waiting = self.lock();
+        self.write_out(&mut waiting);
+        self.outlet.store(Arc::new(fresh));
+        Ok(())
+    }
+
+    /// Writes whole lines at once.
+    pub(super) fn write(&self, lines: &[u8]) {
+        self.lost.add(self.outlet.load().write(lines));
     }
 
     /// Lets `append` add whole lines to those that wait.
-    pub(super) fn add(&self, append: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn add(&self, append: impl FnOnce(&mut String)) {
         let mut waiting = self.lock();
         append(&mut waiting);
         if waiting.len() >= BATCH {
-            write_all(&self.file, &waiting);
-            waiting.clear();
+            self.write_out(&mut waiting);
         }
     }
 
-    /// Writes the lines that wait, in one call.
+    /// Writes the lines that wait.
     pub(super) fn flush(&self) {
         let mut waiting = self.lock();
         if !waiting.is_empty() {
-            write_all(&self.file, &waiting);
-            waiting.clear();
+            self.write_out(&mut waiting);
         }
+    }
+
+    fn write_out(&self, waiting: &mut String) {
+        self.write(waiting.as_bytes());
+        waiting.clear();
     }
 
     /// Makes descriptors 1 and 2 copies of this file's.
     pub(super) fn take_stdio(&self) -> io::Result<()> {
-        if self.is_file {
-            nix::unistd::dup2_stdout(&self.file)?;
-            nix::unistd::dup2_stderr(&self.file)?;
+        if let Some(file) = self.outlet.load().as_file() {
+            nix::unistd::dup2_stdout(file)?;
+            nix::unistd::dup2_stderr(file)?;
         }
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+    fn lock(&self) -> MutexGuard<'_, String> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -104,9 +94,4 @@ impl Drop for Sink {
     fn drop(&mut self) {
         self.flush();
     }
-}
-
-/// A log that cannot be written must not stop the serving: what does not fit is lost.
-fn write_all(mut file: &File, bytes: &[u8]) {
-    let _ = file.write_all(bytes);
 }

@@ -75,6 +75,7 @@ pub fn run(job: Job, runtime: &Arc<dyn Runtime>) -> i32 {
     log::info!("Worker exiting (pid: {})", std::process::id());
     let fired = bus.fire(Event::WorkerExit, &Occasion::Itself);
     plugin::leave();
+    crate::log::deliver();
     match fired {
         Err(Interruption::Exit(asked)) => asked,
         _ => code,

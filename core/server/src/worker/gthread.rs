@@ -100,7 +100,7 @@ fn watch(shared: &Shared, gateway: &dyn Gateway, pool: &Pool) -> i32 {
             pool.promote(stuck);
         }
         if pool.is_leaderless() {
-            shared.mind(&mut events);
+            shared.mind(gateway, &mut events);
         }
     }
 }
@@ -270,7 +270,7 @@ impl Member<'_> {
         if self.leading.get() && self.shared.env.control.is_alive() && self.shared.accept() {
             gateway.run(self);
         }
-        self.shared.end_turn();
+        self.shared.end_turn(gateway);
     }
 
     /// A request that another thread ends may bring a time limit that is earlier than any now.

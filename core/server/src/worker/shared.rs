@@ -176,10 +176,10 @@ impl Shared {
     }
 
     /// Looks after the connections without running anything, while all who could are busy.
-    pub(super) fn mind(&self, events: &mut Events) {
+    pub(super) fn mind(&self, gateway: &dyn Gateway, events: &mut Events) {
         self.wait(events, 0);
         self.core().look_at_all();
-        self.end_turn();
+        self.end_turn(gateway);
     }
 
     /// Before requests are run: lets an idle sibling know of connections that this worker will not
@@ -205,15 +205,19 @@ impl Shared {
     }
 
     /// Ends a turn: the log's lines leave, refusals are told, listening goes by the room there is.
-    pub(super) fn end_turn(&self) {
-        if self.env.access.is_some() {
-            crate::log::flush();
-        }
-        let refusals = {
+    pub(super) fn end_turn(&self, gateway: &dyn Gateway) {
+        let (refusals, finished) = {
             let mut core = self.core();
             core.balance_listeners(self.env.control.is_alive());
-            core.take_refusals()
+            (core.take_refusals(), core.take_finished())
         };
+        if !finished.is_empty() {
+            gateway.log_requests(finished);
+        }
+        if let Some(requests) = &self.env.requests {
+            requests.flush();
+        }
+        crate::log::deliver();
         for refusal in &refusals {
             let occasion = Occasion::Refusal {
                 status: refusal.status,

@@ -33,7 +33,7 @@ pub(super) fn serve(shared: &Shared, gateway: &dyn Gateway) -> i32 {
         if shared.accept() {
             gateway.run(&source);
         }
-        shared.end_turn();
+        shared.end_turn(gateway);
     }
 }
 

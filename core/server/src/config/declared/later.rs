@@ -3,9 +3,6 @@
 
 use super::super::setting::{Default, Kind, Reach, Section, Setting};
 
-const PLAIN_LOG: &str = "lines go to the native log";
-const NO_SYSLOG: &str = "nothing is sent to syslog";
-const NO_STATSD: &str = "nothing is sent to statsd";
 const NO_TLS: &str = "there is no TLS";
 const NO_HTTP2: &str = "HTTP/1 is served";
 const NO_ASGI: &str = "WSGI is served";
@@ -125,34 +122,12 @@ pub(super) static HTTP: &[Setting] = &[
         .flags(&["--http2-max-header-list-size"]),
 ];
 
-pub(super) static LOGGING: &[Setting] = &[
-    text(L, "logger_class", PLAIN_LOG).flags(&["--logger-class"]),
-    text(L, "logconfig", PLAIN_LOG).flags(&["--log-config"]),
-    later(
-        L,
-        "logconfig_dict",
-        Kind::Anything,
-        Default::Dict(&[]),
-        PLAIN_LOG,
-    ),
-    text(L, "logconfig_json", PLAIN_LOG).flags(&["--log-config-json"]),
-    truth(L, "syslog", NO_SYSLOG).flags(&["--log-syslog"]),
-    word(L, "syslog_addr", "udp://localhost:514", NO_SYSLOG).flags(&["--log-syslog-to"]),
-    text(L, "syslog_prefix", NO_SYSLOG).flags(&["--log-syslog-prefix"]),
-    word(L, "syslog_facility", "user", NO_SYSLOG).flags(&["--log-syslog-facility"]),
-    truth(L, "disable_redirect_access_to_syslog", NO_SYSLOG)
-        .flags(&["--disable-redirect-access-to-syslog"]),
-    truth(
-        L,
-        "enable_stdio_inheritance",
-        "a daemon's output goes to /dev/null",
-    )
-    .flags(&["-R", "--enable-stdio-inheritance"]),
-    text(L, "statsd_host", NO_STATSD).flags(&["--statsd-host"]),
-    word(L, "statsd_prefix", "", NO_STATSD).flags(&["--statsd-prefix"]),
-    word(L, "dogstatsd_tags", "", NO_STATSD).flags(&["--dogstatsd-tags"]),
-    truth(L, "enable_backlog_metric", NO_STATSD).flags(&["--enable-backlog-metric"]),
-];
+pub(super) static LOGGING: &[Setting] = &[truth(
+    L,
+    "enable_stdio_inheritance",
+    "a daemon's output goes to /dev/null",
+)
+.flags(&["-R", "--enable-stdio-inheritance"])];
 
 pub(super) static TLS: &[Setting] = &[
     text(T, "ssl_version", NO_TLS).flags(&["--ssl-version"]),

@@ -21,7 +21,29 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .flags(&["--access-logformat"])
     .metavar("FORMAT")
-    .help("Format of a line of the access log"),
+    .help("Format of a line of the access log, or a preset: common, combined, json"),
+    Setting::new(S, "access_log_exclude", Kind::List, Default::List(&[]))
+        .flags(&["--access-log-exclude"])
+        .metavar("PATTERN")
+        .help("Paths that are not logged, such as '/health' or '/static/*'"),
+    Setting::new(S, "access_log_formatter", Kind::Anything, Default::None)
+        .flags(&["--access-log-formatter"])
+        .metavar("CALLABLE")
+        .help("What makes a line of the access log of its atoms: a callable, its dotted name, or plugin:ID"),
+    Setting::new(S, "logger_class", Kind::Class, Default::Str("native"))
+        .flags(&["--logger-class"])
+        .metavar("CLASS")
+        .help("Who has the logs: native, a Python class with gunicorn's interface, or plugin:ID"),
+    Setting::new(S, "logconfig", Kind::Text, Default::None)
+        .flags(&["--log-config"])
+        .metavar("FILE")
+        .help("Configuration of the logs: a file for Python's logging, or one for log4rs (.yaml, .toml, .json)"),
+    Setting::new(S, "logconfig_dict", Kind::Anything, Default::Dict(&[]))
+        .help("Configuration of the logs, for Python's logging"),
+    Setting::new(S, "logconfig_json", Kind::Text, Default::None)
+        .flags(&["--log-config-json"])
+        .metavar("FILE")
+        .help("Configuration of the logs, for Python's logging, as JSON"),
     Setting::new(S, "errorlog", Kind::Text, Default::Str("-"))
         .flags(&["--error-logfile", "--log-file"])
         .metavar("FILE")
@@ -33,4 +55,42 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "capture_output", Kind::Bool, Default::Bool(false))
         .flags(&["--capture-output"])
         .help("Send standard output and standard error to the error log's file"),
+    Setting::new(S, "syslog", Kind::Bool, Default::Bool(false))
+        .flags(&["--log-syslog"])
+        .help("Send both logs to a syslog too"),
+    Setting::new(S, "syslog_addr", Kind::Text, Default::Str("udp://localhost:514"))
+        .flags(&["--log-syslog-to"])
+        .metavar("ADDRESS")
+        .help("Address of the syslog: udp://HOST:PORT, tcp://HOST:PORT, unix://PATH#dgram or unix://PATH#stream"),
+    Setting::new(S, "syslog_prefix", Kind::Text, Default::None)
+        .flags(&["--log-syslog-prefix"])
+        .metavar("NAME")
+        .help("Name of the site in a syslog's lines; the process's name by default"),
+    Setting::new(S, "syslog_facility", Kind::Text, Default::Str("user"))
+        .flags(&["--log-syslog-facility"])
+        .metavar("FACILITY")
+        .help("Facility of a syslog's lines, such as user, daemon or local0"),
+    Setting::new(
+        S,
+        "disable_redirect_access_to_syslog",
+        Kind::Bool,
+        Default::Bool(false),
+    )
+    .flags(&["--disable-redirect-access-to-syslog"])
+    .help("Send only the error log to the syslog"),
+    Setting::new(S, "statsd_host", Kind::Text, Default::None)
+        .flags(&["--statsd-host"])
+        .metavar("ADDRESS")
+        .help("Address of a statsd: HOST, HOST:PORT or unix://PATH"),
+    Setting::new(S, "statsd_prefix", Kind::Text, Default::Str(""))
+        .flags(&["--statsd-prefix"])
+        .metavar("PREFIX")
+        .help("Prefix of the names of statsd's metrics"),
+    Setting::new(S, "dogstatsd_tags", Kind::Text, Default::Str(""))
+        .flags(&["--dogstatsd-tags"])
+        .metavar("TAGS")
+        .help("Tags of statsd's metrics, separated by commas"),
+    Setting::new(S, "enable_backlog_metric", Kind::Bool, Default::Bool(false))
+        .flags(&["--enable-backlog-metric"])
+        .help("Tell statsd how many connections wait to be accepted"),
 ];

@@ -11,7 +11,7 @@ use super::conn::{Conn, ConnCell, FileTail, Phase};
 use super::output::Sent;
 use super::timers::NEVER;
 use crate::clock;
-use crate::exchange::{End, Passage, Request, Stage};
+use crate::exchange::{Attachment, End, Passage, Request, Stage};
 use crate::gateway::{Channel, ChannelError, Facts, Fate, Progress, Read, Wait};
 use crate::sock::Transfer;
 
@@ -287,6 +287,12 @@ impl Channel for ConnCell {
     fn note_environ(&self, number: u64, values: Vec<(String, String)>) {
         if let Ok(mut conn) = self.running(number) {
             conn.answer.environ = values;
+        }
+    }
+
+    fn attach(&self, number: u64, attachment: Attachment) {
+        if let Ok(mut conn) = self.running(number) {
+            conn.answer.attachment = Some(attachment);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::Key;
 use super::env::Env;
 use super::patience::Patience;
 use super::timers::{Limit, NEVER};
-use crate::exchange::{End, Endpoints, Kept, Request, Stage};
+use crate::exchange::{Attachment, End, Endpoints, Kept, Request, Stage};
 use crate::gateway::Decided;
 use crate::sock::{Stream, Transfer};
 
@@ -101,6 +101,8 @@ pub(super) struct Answer {
     pub(super) finished: bool,
     /// Values for the access log that only the application's side knows.
     pub(super) environ: Vec<(String, String)>,
+    /// What the gateway keeps for its own log.
+    pub(super) attachment: Option<Attachment>,
 }
 
 impl Answer {
@@ -130,6 +132,7 @@ impl Answer {
         self.end = None;
         self.finished = false;
         self.environ.clear();
+        self.attachment = None;
     }
 }
 

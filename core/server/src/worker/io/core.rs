@@ -12,7 +12,7 @@ use super::conn::{Conn, ConnCell, Interest, Phase};
 use super::env::Env;
 use super::timers::Timers;
 use crate::clock;
-use crate::exchange::{Endpoints, Notes};
+use crate::exchange::{Endpoints, Finished, Notes};
 use crate::gateway::{Handle, Transaction};
 use crate::sock::{Accepted, Listener};
 
@@ -69,8 +69,8 @@ pub(in super::super) struct Core {
     pub(super) memory_freed: bool,
     pub(super) paused: VecDeque<Arc<ConnCell>>,
     pub(super) refusals: Vec<Refusal>,
-    /// The access line under way.
-    pub(super) line: String,
+    /// Requests that the gateway is to be told of.
+    pub(super) finished: Vec<Finished>,
     /// Until then nothing is accepted, for want of descriptors.
     pause_until: u64,
     /// Connections are left to the siblings until then; 0 if they are not.
@@ -97,7 +97,7 @@ impl Core {
             spare: Vec::new(),
             paused: VecDeque::new(),
             refusals: Vec::new(),
-            line: String::new(),
+            finished: Vec::new(),
             pause_until: 0,
             courtesy_until: 0,
         }
@@ -290,6 +290,10 @@ impl Core {
     }
 
     /// The requests refused since the last call.
+    pub(in super::super) fn take_finished(&mut self) -> Vec<Finished> {
+        std::mem::take(&mut self.finished)
+    }
+
     pub(in super::super) fn take_refusals(&mut self) -> Vec<Refusal> {
         std::mem::take(&mut self.refusals)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::ages::Ages;
-use crate::access::{Format, InvalidFormat};
+use crate::access::RequestLog;
 use crate::clock::nanos;
 use crate::config::Config;
 use crate::gateway::{Control, Resumptions};
@@ -22,8 +22,8 @@ pub(in super::super) struct Env {
     pub(in super::super) cell: &'static Cell,
     pub(in super::super) ages: Ages,
     pub(in super::super) limits: TimeLimits,
-    /// The compiled access format, if there is an access log.
-    pub(in super::super) access: Option<Format>,
+    /// Who is told of finished requests, if anybody.
+    pub(in super::super) requests: Option<RequestLog>,
     /// Somebody wants to know how long each request took.
     pub(super) wants_duration: bool,
 }
@@ -78,7 +78,7 @@ impl Env {
         bus: Arc<Bus>,
         means: Means,
         cell: &'static Cell,
-    ) -> Result<Self, InvalidFormat> {
+    ) -> Result<Self, String> {
         let time = &config.time;
         let limits = TimeLimits {
             header: time.header.map(nanos),
@@ -87,12 +87,10 @@ impl Env {
             decision: time.timeout.map(nanos),
             keepalive: nanos(time.keepalive),
         };
-        let logs_access = config.logging.accesslog.is_some();
-        let access = logs_access
-            .then(|| Format::compile(&config.logging.access_format))
-            .transpose()?;
+        let requests = RequestLog::open(&config.logging)?;
         let natives = Natives::of(&bus);
-        let wants_duration = access.is_some() || natives.done;
+        let asks_duration = requests.as_ref().is_some_and(RequestLog::wants_duration);
+        let wants_duration = asks_duration || natives.done;
         let Means {
             control,
             resumptions,
@@ -107,7 +105,7 @@ impl Env {
             natives,
             cell,
             limits,
-            access,
+            requests,
             wants_duration,
         })
     }

@@ -13,7 +13,6 @@ use super::output::Sent;
 use crate::clock;
 use crate::exchange::{End, Record, Request};
 use crate::hooks::Event;
-use crate::log::ACCESS;
 use crate::sock::Transfer;
 
 /// How long a client may take to notice the end of a connection.
@@ -134,20 +133,24 @@ impl Core {
     }
 
     fn record(&mut self, conn: &Conn, end: End) {
-        let (Some(format), Some(request)) = (&self.env.access, &conn.request) else {
+        let (Some(log), Some(request)) = (&self.env.requests, &conn.request) else {
             return;
+        };
+        let duration = if log.wants_duration() {
+            clock::now().saturating_sub(request.started)
+        } else {
+            0
         };
         let record = Record {
             request,
             response: &conn.answer.head,
             sent: conn.answer.taken,
-            duration: clock::now().saturating_sub(request.started),
+            duration,
             end,
             environ: &conn.answer.environ,
+            attachment: conn.answer.attachment.as_ref(),
         };
-        self.line.clear();
-        format.render(&record, &mut self.line);
-        log::info!(target: ACCESS, "{}", self.line);
+        self.finished.extend(log.tell(&record));
     }
 
     fn next_request(&mut self, conn: &mut Conn) {

@@ -1,0 +1,54 @@
+//! What Python code logs goes where the server's own messages go.
+
+use log::Level;
+use pyo3::prelude::*;
+use tricorn_server::log::statsd::Kind;
+use tricorn_server::log::{ACCESS, CRITICAL, EXCEPTION};
+
+/// Python's numbers: 10 debug, 20 info, 30 warning, 40 error, 50 critical.
+fn level(number: i32) -> Level {
+    match number {
+        ..=9 => Level::Trace,
+        10..=19 => Level::Debug,
+        20..=29 => Level::Info,
+        30..=39 => Level::Warn,
+        _ => Level::Error,
+    }
+}
+
+/// Logs a message at a level of the standard library's; `is_exception` if it has a traceback.
+#[pyfunction]
+#[pyo3(name = "log", signature = (number, message, is_exception = false, /))]
+pub(crate) fn write_log(number: i32, message: &str, is_exception: bool) {
+    if number >= 50 {
+        log::error!(target: CRITICAL, "{message}");
+    } else if is_exception && number >= 40 {
+        log::error!(target: EXCEPTION, "{message}");
+    } else {
+        log::log!(level(number), "{message}");
+    }
+}
+
+/// Adds a line to the access log.
+#[pyfunction]
+#[pyo3(signature = (line, /))]
+pub(crate) fn log_access(line: &str) {
+    log::info!(target: ACCESS, "{line}");
+    tricorn_server::log::flush();
+}
+
+/// Sends a metric to the statsd, if there is one; one of an unknown kind is passed over.
+#[pyfunction]
+#[pyo3(signature = (name, value, kind, /))]
+pub(crate) fn metric(name: &str, value: &str, kind: &str) {
+    if let (Some(statsd), Some(kind)) = (tricorn_server::log::metrics(), Kind::find(kind)) {
+        statsd.add(kind, name, &value);
+        statsd.flush();
+    }
+}
+
+/// Opens the log files again.
+#[pyfunction]
+pub(crate) fn log_reopen() {
+    tricorn_server::log::reopen();
+}

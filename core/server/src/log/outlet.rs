@@ -1,0 +1,168 @@
+//! An open file, pipe or terminal that lines are written to, and never waited for long.
+//!
+//! A regular file takes a batch in one `write(2)`. A pipe takes pieces of up to `PIPE_BUF` bytes, so
+//! that the lines of several workers do not mix. Whoever reads it may stop reading: a worker waits
+//! for him once, briefly, and from then on drops and counts what he does not take.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, fchown};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
+
+use super::lines::{count, packed};
+use super::options::{Owner, Target};
+
+/// How long a writer waits for a reader that has stopped, in milliseconds.
+const PATIENCE: u16 = 50;
+
+/// How lines get into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// In one call, that does not wait.
+    File,
+    /// In pieces, each of which may find no room.
+    Pipe,
+    /// As a pipe, by `send(2)`: what is connected to a socket cannot be opened anew.
+    Socket,
+}
+
+/// Where the lines of one log go.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    file: File,
+    kind: Kind,
+    /// Its reader has not taken a line in time, and none since.
+    stalled: AtomicBool,
+    /// What was written last is the beginning of a line.
+    torn: AtomicBool,
+}
+
+impl Outlet {
+    pub(super) fn open(target: &Target, owner: Option<Owner>) -> io::Result<Self> {
+        match target {
+            Target::Stdout => Self::over(io::stdout().as_fd().try_clone_to_owned()?),
+            Target::Stderr => Self::over(io::stderr().as_fd().try_clone_to_owned()?),
+            Target::File(path) => {
+                // A named pipe without a reader, or whose reader has stopped, is not waited for.
+                let file = OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+                    .open(path)?;
+                if let Some(owner) = owner
+                    && file.metadata()?.is_file()
+                {
+                    fchown(&file, owner.user, owner.group)?;
+                }
+                Self::of(file)
+            }
+        }
+    }
+
+    /// Over a descriptor that others use too, so that its flags are not ours to set.
+    fn over(descriptor: OwnedFd) -> io::Result<Self> {
+        let own = Self::of(File::from(descriptor))?;
+        if own.kind != Kind::Pipe {
+            return Ok(own);
+        }
+        let path = format!("/proc/self/fd/{}", own.file.as_raw_fd());
+        let anew = OpenOptions::new()
+            .append(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path);
+        // Where that is not allowed, a write waits for the reader, as everybody's does.
+        Ok(anew.map_or(own, |file| Self::new(file, Kind::Pipe)))
+    }
+
+    fn of(file: File) -> io::Result<Self> {
+        let kind = file.metadata()?.file_type();
+        let kind = if kind.is_socket() {
+            Kind::Socket
+        } else if kind.is_fifo() || kind.is_char_device() {
+            Kind::Pipe
+        } else {
+            Kind::File
+        };
+        Ok(Self::new(file, kind))
+    }
+
+    fn new(file: File, kind: Kind) -> Self {
+        Self {
+            file,
+            kind,
+            stalled: AtomicBool::new(false),
+            torn: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, for a child.
+    pub(super) fn inherit(&self) -> io::Result<Self> {
+        Ok(Self::new(self.file.try_clone()?, self.kind))
+    }
+
+    /// The file, if it is a regular one.
+    pub(super) fn as_file(&self) -> Option<&File> {
+        (self.kind == Kind::File).then_some(&self.file)
+    }
+
+    /// Writes whole lines; how many of them are lost.
+    pub(super) fn write(&self, lines: &[u8]) -> u64 {
+        if self.kind == Kind::File {
+            return self.put(lines);
+        }
+        packed(lines).map(|piece| self.put(&piece)).sum()
+    }
+
+    /// Writes lines that go together; how many of them are lost.
+    fn put(&self, lines: &[u8]) -> u64 {
+        let mut written = 0;
+        if self.torn.load(Ordering::Relaxed) && self.once(b"\n").is_ok() {
+            self.torn.store(false, Ordering::Relaxed);
+        }
+        while written < lines.len() {
+            match self.once(&lines[written..]) {
+                Ok(0) => break,
+                Ok(more) => {
+                    written += more;
+                    self.stalled.store(false, Ordering::Relaxed);
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) if self.waits() => {}
+                Err(_) => break,
+            }
+        }
+        if written == lines.len() {
+            return 0;
+        }
+        let lost = &lines[written..];
+        if written > 0 && !lines[..written].ends_with(b"\n") {
+            self.torn.store(true, Ordering::Relaxed);
+        }
+        count(lost)
+    }
+
+    fn once(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        if self.kind == Kind::Socket {
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+            return send(self.file.as_raw_fd(), bytes, flags);
+        }
+        let written = (&self.file).write(bytes);
+        written.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
+    }
+
+    /// Waits for room, unless that was in vain already. Whether there may be some.
+    fn waits(&self) -> bool {
+        if self.stalled.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
+        let has_room = matches!(poll(&mut fds, PollTimeout::from(PATIENCE)), Ok(1..));
+        self.stalled.store(!has_room, Ordering::Relaxed);
+        has_room
+    }
+}

@@ -1,0 +1,324 @@
+"""A logger over the standard library's, with the interface of gunicorn's, to be subclassed.
+
+It is what a ``logger_class`` gets that subclasses ``gunicorn.glogging.Logger``, and what
+``logconfig``, ``logconfig_dict`` and ``logconfig_json`` configure. The server's own, native logger
+needs none of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import logging.config
+import logging.handlers
+import os
+import socket
+import sys
+import threading
+import traceback
+from typing import Any, ClassVar, cast
+
+from tricorn import _access
+from tricorn._access import SafeAtoms
+from tricorn._loading import Mistake
+
+#: A configuration of all loggers, for ``logconfig_dict`` to be laid over.
+CONFIG_DEFAULTS: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "root": {"level": "INFO", "handlers": ["console"]},
+    "loggers": {
+        "gunicorn.error": {
+            "level": "INFO",
+            "handlers": ["error_console"],
+            "propagate": True,
+            "qualname": "gunicorn.error",
+        },
+        "gunicorn.access": {
+            "level": "INFO",
+            "handlers": ["console"],
+            "propagate": True,
+            "qualname": "gunicorn.access",
+        },
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "generic",
+            "stream": "ext://sys.stdout",
+        },
+        "error_console": {
+            "class": "logging.StreamHandler",
+            "formatter": "generic",
+            "stream": "ext://sys.stderr",
+        },
+    },
+    "formatters": {
+        "generic": {
+            "format": "%(asctime)s [%(process)d] [%(levelname)s] %(message)s",
+            "datefmt": "[%Y-%m-%d %H:%M:%S %z]",
+            "class": "logging.Formatter",
+        },
+    },
+}
+
+#: The numbers of a syslog's facilities.
+SYSLOG_FACILITIES = logging.handlers.SysLogHandler.facility_names
+
+
+class Logger:
+    """The server's logger."""
+
+    LOG_LEVELS: ClassVar[dict[str, int]] = {
+        "critical": logging.CRITICAL,
+        "error": logging.ERROR,
+        "warning": logging.WARNING,
+        "info": logging.INFO,
+        "debug": logging.DEBUG,
+    }
+    loglevel = logging.INFO
+
+    error_fmt = r"%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
+    datefmt = r"[%Y-%m-%d %H:%M:%S %z]"
+    access_fmt = "%(message)s"
+    syslog_fmt = "[%(process)d] %(message)s"
+
+    atoms_wrapper_class: Any = SafeAtoms
+
+    def __init__(self, cfg: Any) -> None:
+        self.error_log = logging.getLogger("gunicorn.error")
+        self.error_log.propagate = False
+        self.access_log = logging.getLogger("gunicorn.access")
+        self.access_log.propagate = False
+        self.error_handlers: list[logging.Handler] = []
+        self.access_handlers: list[logging.Handler] = []
+        self.logfile: Any = None
+        self.lock = threading.Lock()
+        self.cfg = cfg
+        self.setup(cfg)
+
+    def setup(self, cfg: Any) -> None:
+        """Follow a configuration."""
+        self.cfg = cfg
+        self.loglevel = self.LOG_LEVELS.get(cfg.loglevel.lower(), logging.INFO)
+        self.error_log.setLevel(self.loglevel)
+        self.access_log.setLevel(logging.INFO)
+        error_format = logging.Formatter(self.error_fmt, self.datefmt)
+        access_format = logging.Formatter(self.access_fmt)
+        self._set_handler(self.error_log, cfg.errorlog, error_format)
+        self._set_handler(self.access_log, cfg.accesslog, access_format, stream=sys.stdout)
+        if cfg.syslog:
+            self._set_syslog_handler(self.error_log, cfg, self.syslog_fmt, "error")
+            if not cfg.disable_redirect_access_to_syslog:
+                self._set_syslog_handler(self.access_log, cfg, self.syslog_fmt, "access")
+        self._configure(cfg)
+
+    def _configure(self, cfg: Any) -> None:
+        """Hand the loggers to the standard library's configuration, if there is one."""
+        if cfg.logconfig_dict:
+            self._from_dict("logconfig_dict", cfg.logconfig_dict)
+        elif cfg.logconfig_json:
+            path = cfg.logconfig_json
+            try:
+                with open(path, encoding="utf-8") as file:
+                    given = json.load(file)
+            except (OSError, ValueError) as error:
+                raise Mistake(f"logconfig_json {path!r}: {error}", "name a JSON file") from error
+            self._from_dict("logconfig_json", given)
+        elif cfg.logconfig:
+            path = cfg.logconfig
+            if not os.path.exists(path):
+                raise Mistake(f"logconfig {path!r}: there is no such file", "name an ini file")
+            defaults = CONFIG_DEFAULTS | {"__file__": path, "here": os.path.dirname(path)}
+            texts = {key: value for key, value in defaults.items() if isinstance(value, str)}
+            try:
+                logging.config.fileConfig(path, defaults=texts, disable_existing_loggers=False)
+            except Exception as error:
+                what = f"logconfig {path!r} is not a logging configuration: {error}"
+                raise Mistake(what, "see Python's logging.config.fileConfig") from error
+
+    def _from_dict(self, setting: str, given: dict[str, Any]) -> None:
+        try:
+            logging.config.dictConfig(CONFIG_DEFAULTS | given)
+        except (ValueError, TypeError, AttributeError, ImportError) as error:
+            what = f"{setting} is not a logging configuration: {error}"
+            raise Mistake(what, "see Python's logging.config.dictConfig") from error
+
+    def critical(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log at the level critical."""
+        self.error_log.critical(msg, *args, **kwargs)
+
+    def error(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log at the level error."""
+        self.error_log.error(msg, *args, **kwargs)
+
+    def warning(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log at the level warning."""
+        self.error_log.warning(msg, *args, **kwargs)
+
+    def info(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log at the level info."""
+        self.error_log.info(msg, *args, **kwargs)
+
+    def debug(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log at the level debug."""
+        self.error_log.debug(msg, *args, **kwargs)
+
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log at the level error, with the traceback of the exception at hand."""
+        kwargs.setdefault("exc_info", True)
+        self.error_log.error(msg, *args, **kwargs)
+
+    def log(self, lvl: int | str, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log at a level, by number or name."""
+        level = self.LOG_LEVELS.get(lvl.lower(), logging.INFO) if isinstance(lvl, str) else lvl
+        self.error_log.log(level, msg, *args, **kwargs)
+
+    def atoms(
+        self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any
+    ) -> dict[str, Any]:
+        """Return what the access format may name."""
+        found = _access.atoms(resp, req, environ, request_time, self.now())
+        found["u"] = self._get_user(environ) or "-"
+        return found
+
+    @property
+    def access_log_enabled(self) -> bool:
+        """Whether requests are logged."""
+        cfg = self.cfg
+        to_syslog = cfg.syslog and not cfg.disable_redirect_access_to_syslog
+        configured = cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json
+        return bool(cfg.accesslog or configured or to_syslog)
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
+        """Log a request that has ended."""
+        if not self.access_log_enabled:
+            return
+        atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
+        try:
+            self.access_log.info(access_format(self.cfg), atoms)
+        except Exception:
+            self.error(traceback.format_exc())
+
+    def now(self) -> str:
+        """Return the time as the common log format has it."""
+        return _access.now()
+
+    def reopen_files(self) -> None:
+        """Open the files of all loggers again."""
+        for handler in _handlers():
+            if isinstance(handler, logging.FileHandler):
+                with _locked(handler):
+                    if handler.stream:
+                        handler.close()
+                        handler.stream = handler._open()
+                        _give_away(handler, self.cfg)
+
+    def close_on_exec(self) -> None:
+        """Keep what is executed from inheriting the loggers' files."""
+        for handler in _handlers():
+            stream = getattr(handler, "stream", None)
+            if isinstance(handler, logging.FileHandler) and stream:
+                with _locked(handler):
+                    os.set_inheritable(stream.fileno(), False)
+
+    def _get_gunicorn_handler(self, log: logging.Logger) -> logging.Handler | None:
+        own = [handler for handler in log.handlers if getattr(handler, "_gunicorn", False)]
+        return own[0] if own else None
+
+    def _set_handler(
+        self, log: logging.Logger, output: str | None, fmt: logging.Formatter, stream: Any = None
+    ) -> None:
+        former = self._get_gunicorn_handler(log)
+        if former:
+            log.handlers.remove(former)
+        if output is None:
+            return
+        handler: logging.Handler
+        if output == "-":
+            handler = logging.StreamHandler(stream)
+        else:
+            try:
+                handler = logging.FileHandler(output)
+            except OSError as error:
+                what = f"the log file {output!r} cannot be written: {error.strerror}"
+                raise Mistake(what, "give a path this user may write") from error
+            _give_away(handler, self.cfg)
+        handler.setFormatter(fmt)
+        vars(handler)["_gunicorn"] = True
+        log.addHandler(handler)
+
+    def _set_syslog_handler(self, log: logging.Logger, cfg: Any, fmt: str, name: str) -> None:
+        prefix = cfg.syslog_prefix or cfg.proc_name.replace(":", ".")
+        formatter = logging.Formatter(f"gunicorn.{prefix}.{name}: {fmt}")
+        kind, address = parse_syslog_address(cfg.syslog_addr)
+        facility = SYSLOG_FACILITIES.get(cfg.syslog_facility.lower())
+        if facility is None:
+            what = f"'{cfg.syslog_facility}' is not a facility of a syslog"
+            raise Mistake(what, "give one such as user, daemon or local0")
+        try:
+            handler = logging.handlers.SysLogHandler(address, facility, kind)
+        except OSError as error:
+            what = f"the syslog at {cfg.syslog_addr} cannot be reached: {error}"
+            raise Mistake(what, "check syslog_addr") from error
+        handler.setFormatter(formatter)
+        vars(handler)["_gunicorn"] = True
+        log.addHandler(handler)
+
+    def _get_user(self, environ: dict[str, Any]) -> str | None:
+        return _access.user_name(environ)
+
+
+#: The presets that there are for a line of text.
+_PRESETS = {
+    "common": '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s',
+    "combined": '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"',
+}
+
+
+def access_format(cfg: Any) -> str:
+    """Return the format of access lines; presets have names."""
+    return _PRESETS.get(cfg.access_log_format, cast("str", cfg.access_log_format))
+
+
+def loggers() -> list[logging.Logger]:
+    """Return all loggers that have a name."""
+    known = logging.root.manager.loggerDict.values()
+    return [logger for logger in known if isinstance(logger, logging.Logger)]
+
+
+def _handlers() -> list[logging.Handler]:
+    """Return the handlers of all loggers, the root logger's among them, each once."""
+    found = {id(h): h for logger in [logging.root, *loggers()] for h in logger.handlers}
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def _locked(handler: logging.Handler) -> Any:
+    handler.acquire()
+    try:
+        yield
+    finally:
+        handler.release()
+
+
+def _give_away(handler: logging.FileHandler, cfg: Any) -> None:
+    """Give a log file to the user that workers run as, where this process may do so."""
+    if os.geteuid() == 0 and (cfg.uid or cfg.gid) and handler.stream:
+        os.fchown(handler.stream.fileno(), cfg.uid, cfg.gid)
+
+
+def parse_syslog_address(address: str) -> tuple[socket.SocketKind | None, Any]:
+    """Return the kind of socket, and the address, that ``syslog_addr`` stands for."""
+    if address.startswith("unix://"):
+        path, _, kind = address.removeprefix("unix://").partition("#")
+        kinds = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM}
+        return kinds.get(kind), path
+    scheme, _, rest = address.partition("://")
+    if scheme not in ("udp", "tcp"):
+        what = f"syslog_addr {address!r} begins with none of udp://, tcp:// and unix://"
+        raise Mistake(what, "give udp://HOST:PORT, tcp://HOST:PORT or unix://PATH")
+    host, _, port = rest.rpartition(":") if ":" in rest else (rest, "", "514")
+    kind_of = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+    return kind_of[scheme], (host.strip("[]") or "localhost", int(port))
