@@ -1,4 +1,4 @@
-"""The access log's formats: presets, paths that are spared, and what a client cannot do to a line."""
+"""The access log's formats: presets, spared paths, and what no client can do to a line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,33 @@ LOG = ("--access-logfile", "access.log")
 #: What a client might send to break a line: ends, terminal sequences, quotes, backslashes.
 NASTY = "%0D%0A%1B%5B31m%00%22%5C%22%E2%80%A8"
 
-ATOMS = ["h", "l", "u", "t", "r", "m", "U", "q", "H", "s", "B", "b", "f", "a", "T", "D", "M", "L", "p", "{x-nasty}i", "{referer}i", "{content-type}o", "{raw_uri}e", "{path_info}e", "{http_x_nasty}e"]
+ATOMS = [
+    "h",
+    "l",
+    "u",
+    "t",
+    "r",
+    "m",
+    "U",
+    "q",
+    "H",
+    "s",
+    "B",
+    "b",
+    "f",
+    "a",
+    "T",
+    "D",
+    "M",
+    "L",
+    "p",
+    "{x-nasty}i",
+    "{referer}i",
+    "{content-type}o",
+    "{raw_uri}e",
+    "{path_info}e",
+    "{http_x_nasty}e",
+]
 
 
 def test_the_common_preset(server):
@@ -63,7 +89,8 @@ def test_a_refused_request_has_its_json_too(server):
     (line,) = logged(server)
     told = json.loads(line)
     assert told["status"] == 400
-    assert told["method"] is None and told["path"] is None
+    assert told["method"] is None
+    assert told["path"] is None
     assert told["request"].startswith('GARB"AGE\\')
 
 

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::error::{Blame, Exit, Failure};
 use crate::hooks::{Age, Event as Hook, Interruption, Member, Occasion};
 use crate::lifeline::{ArbiterEnd, Board, Nudge, WorkerSide};
+use crate::log::statsd::Kind;
 use crate::plugin::Plugins;
 use crate::sock::Listener;
 
@@ -57,6 +58,14 @@ pub(super) struct Child {
     pub(super) plugins: Arc<Plugins>,
 }
 
+/// What a statsd was told last.
+#[derive(Debug, Default)]
+pub(super) struct ToldMetrics {
+    workers: Option<usize>,
+    /// When it was told of the backlog.
+    backlog: Option<Instant>,
+}
+
 /// The arbiter at work.
 pub struct Driver<'h> {
     pub(super) host: &'h dyn Host,
@@ -74,6 +83,7 @@ pub struct Driver<'h> {
     pub(super) epoll: Epoll,
     pub(super) pidfile: Option<Pidfile>,
     pub(super) queue: VecDeque<Event>,
+    pub(super) told: ToldMetrics,
 }
 
 fn environment(what: &str, error: impl fmt::Display) -> Failure {
@@ -120,6 +130,7 @@ impl<'h> Driver<'h> {
             crashes: Vec::new(),
             pidfile: None,
             queue: VecDeque::new(),
+            told: ToldMetrics::default(),
             generation,
         };
         match driver.come_up() {
@@ -200,9 +211,39 @@ impl<'h> Driver<'h> {
                 }
             }
             crate::log::deliver();
+            self.tell_metrics();
             self.sleep();
             self.gather();
         }
+    }
+
+    /// Tells a statsd how many workers there are, when that has changed, and how many connections
+    /// wait, once a second.
+    fn tell_metrics(&mut self) {
+        let Some(statsd) = crate::log::metrics() else {
+            return;
+        };
+        let workers = self.children.len();
+        if self.told.workers != Some(workers) {
+            self.told.workers = Some(workers);
+            statsd.add(Kind::Gauge, "gunicorn.workers", &workers);
+        }
+        let now = Instant::now();
+        if self.generation.config.logging.backlog_metric
+            && self
+                .told
+                .backlog
+                .is_none_or(|at| now.duration_since(at) >= LONGEST_SLEEP)
+        {
+            self.told.backlog = Some(now);
+            let waiting: u32 = self
+                .listeners
+                .iter()
+                .filter_map(|listener| listener.waiting())
+                .sum();
+            statsd.add(Kind::Histogram, "gunicorn.backlog", &waiting);
+        }
+        statsd.flush();
     }
 
     fn feed(&mut self, event: Event) -> Option<Outcome> {

@@ -41,6 +41,30 @@ pub struct Accepted {
 }
 
 impl Listener {
+    /// How many connections wait to be accepted; `None` where the kernel does not say, as of a unix
+    /// socket.
+    #[must_use]
+    pub fn waiting(&self) -> Option<u32> {
+        if !matches!(*self.local, Local::Tcp(_)) {
+            return None;
+        }
+        // SAFETY: plain numbers, for which zeros are values.
+        let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+        let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+        // SAFETY: the buffer is as long as `length` says, and the descriptor is open.
+        let asked = unsafe {
+            libc::getsockopt(
+                self.socket.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_INFO,
+                (&raw mut info).cast(),
+                &raw mut length,
+            )
+        };
+        // Of a listening socket this is the length of its queue.
+        (asked == 0).then_some(info.tcpi_unacked)
+    }
+
     /// A listener over a socket that listens already.
     pub(super) fn new(socket: OwnedFd, address: Address, local: Local) -> Self {
         Self {
