@@ -1,10 +1,12 @@
 //! A worker's interpreter.
 
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use tricorn_server::arbiter::Generation;
 use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::gateway::{Control, Gateway, Rest, Runtime, Step};
@@ -97,6 +99,24 @@ impl Runtime for PyRuntime {
                 log::error!("the object of the worker cannot be kept up to date: {error}");
             }
         });
+    }
+
+    fn explain_to(&self, signal: i32, descriptor: BorrowedFd<'_>) -> bool {
+        Python::attach(|py| {
+            let register = || -> PyResult<()> {
+                let arguments = PyDict::new(py);
+                arguments.set_item("file", descriptor.as_raw_fd())?;
+                arguments.set_item("all_threads", true)?;
+                py.import(intern!(py, "faulthandler"))?
+                    .call_method(intern!(py, "register"), (signal,), Some(&arguments))
+                    .map(drop)
+            };
+            let registered = register();
+            if let Err(error) = &registered {
+                log::debug!("a time-out will be told without stacks: {error}");
+            }
+            registered.is_ok()
+        })
     }
 
     fn step(&self, step: Step, rest: Rest) -> Result<Option<i32>, Failure> {

@@ -130,6 +130,10 @@ impl Runtime for Site {
 
     fn boots(&self) {}
 
+    fn explain_to(&self, _: i32, _: BorrowedFd<'_>) -> bool {
+        false
+    }
+
     fn step(&self, _: Step, rest: Rest) -> Result<Option<i32>, Failure> {
         Ok(rest())
     }

@@ -6,9 +6,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use tricorn_http::{Framing, Known, Version, percent_decode};
+use tricorn_server::config::{Config, WorkerClass};
 use tricorn_server::exchange::{Local, Request};
 use tricorn_server::gateway::Handle;
 
+use super::errors::ErrorStream;
 use super::input::BodyInput;
 use super::keys::Keys;
 use super::remotes::Remote;
@@ -16,6 +18,38 @@ use super::text::latin1;
 
 /// CPython's table of this many entries has room for some 20 more.
 const ROOMY: usize = 22;
+
+/// The entries that all environments of a worker share.
+pub(super) fn shared<'py>(
+    py: Python<'py>,
+    config: &Config,
+    wrapper: &Bound<'py, PyAny>,
+    script_name: &str,
+) -> PyResult<Bound<'py, PyDict>> {
+    let shared = PyDict::new(py);
+    shared.set_item("wsgi.errors", Bound::new(py, ErrorStream::new())?)?;
+    shared.set_item("wsgi.version", (1, 0).into_pyobject(py)?)?;
+    shared.set_item(
+        "wsgi.multithread",
+        config.worker_class == WorkerClass::Gthread,
+    )?;
+    shared.set_item("wsgi.multiprocess", config.workers > 1)?;
+    shared.set_item("wsgi.run_once", false)?;
+    shared.set_item("wsgi.file_wrapper", wrapper)?;
+    shared.set_item("wsgi.input_terminated", true)?;
+    shared.set_item("wsgi.input", Bound::new(py, BodyInput::empty())?)?;
+    shared.set_item("wsgi.url_scheme", "http")?;
+    shared.set_item(
+        "SERVER_SOFTWARE",
+        concat!("tricorn/", env!("CARGO_PKG_VERSION")),
+    )?;
+    shared.set_item("REQUEST_METHOD", "GET")?;
+    shared.set_item("QUERY_STRING", "")?;
+    shared.set_item("SERVER_PROTOCOL", "HTTP/1.1")?;
+    shared.set_item("SCRIPT_NAME", script_name)?;
+    shared.set_item("REMOTE_ADDR", "")?;
+    Ok(shared)
+}
 
 /// What building needs, one for each thread.
 pub(super) struct Builder {

@@ -12,7 +12,7 @@ use tricorn_http::Status;
 use tricorn_http::response::{ResponseHead, error_page};
 use tricorn_server::access::Format;
 use tricorn_server::arbiter::Generation;
-use tricorn_server::config::{Config, WorkerClass};
+use tricorn_server::config::Config;
 use tricorn_server::error::Failure;
 use tricorn_server::exchange::{End, Finished, Stage};
 use tricorn_server::gateway::{Fate, Gateway, Joins, Source, Transaction};
@@ -21,10 +21,9 @@ use tricorn_server::worker::fate;
 
 use super::close::close;
 use super::environ;
-use super::errors::{ErrorStream, flush_errors};
+use super::errors::flush_errors;
 use super::finished::{Kept, facts};
 use super::hooks::{Announce, Guests, Outcome, call, fire};
-use super::input::BodyInput;
 use super::kit::Kit;
 use super::output::{Files, give};
 use super::request::Request;
@@ -101,7 +100,7 @@ impl WsgiGateway {
             hears: Hears::by(&generation.bus),
             bus: Arc::clone(&generation.bus),
             cfg: worker.bind(py).getattr(intern!(py, "cfg"))?.unbind(),
-            shared: shared(py, config, &wrapper, &script_name)?.unbind(),
+            shared: environ::shared(py, config, &wrapper, &script_name)?.unbind(),
             script_name: script_name.into_bytes(),
             files: Files {
                 wrapper: wrapper.unbind(),
@@ -406,38 +405,6 @@ fn target(transaction: &Transaction) -> String {
     let head = &transaction.request.head;
     let method = String::from_utf8_lossy(head.method());
     format!("{method} {}", String::from_utf8_lossy(head.target()))
-}
-
-/// The entries that all environments of a worker share.
-fn shared<'py>(
-    py: Python<'py>,
-    config: &Config,
-    wrapper: &Bound<'py, PyAny>,
-    script_name: &str,
-) -> PyResult<Bound<'py, PyDict>> {
-    let shared = PyDict::new(py);
-    shared.set_item("wsgi.errors", Bound::new(py, ErrorStream::new())?)?;
-    shared.set_item("wsgi.version", (1, 0).into_pyobject(py)?)?;
-    shared.set_item(
-        "wsgi.multithread",
-        config.worker_class == WorkerClass::Gthread,
-    )?;
-    shared.set_item("wsgi.multiprocess", config.workers > 1)?;
-    shared.set_item("wsgi.run_once", false)?;
-    shared.set_item("wsgi.file_wrapper", wrapper)?;
-    shared.set_item("wsgi.input_terminated", true)?;
-    shared.set_item("wsgi.input", Bound::new(py, BodyInput::empty())?)?;
-    shared.set_item("wsgi.url_scheme", "http")?;
-    shared.set_item(
-        "SERVER_SOFTWARE",
-        concat!("tricorn/", env!("CARGO_PKG_VERSION")),
-    )?;
-    shared.set_item("REQUEST_METHOD", "GET")?;
-    shared.set_item("QUERY_STRING", "")?;
-    shared.set_item("SERVER_PROTOCOL", "HTTP/1.1")?;
-    shared.set_item("SCRIPT_NAME", script_name)?;
-    shared.set_item("REMOTE_ADDR", "")?;
-    Ok(shared)
 }
 
 fn logged(config: &Config) -> Vec<String> {

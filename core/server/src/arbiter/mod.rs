@@ -4,6 +4,7 @@
 mod bury;
 mod drive;
 mod event;
+mod explain;
 mod gather;
 mod host;
 mod logs;

@@ -42,6 +42,7 @@ impl Driver<'_> {
             }
             Action::WorkerTimeout { age, pid } => {
                 log::error!(target: crate::log::CRITICAL, "WORKER TIMEOUT (pid:{pid})");
+                self.explain(age, pid);
                 self.host.note_abort(age);
                 self.fire(Hook::WorkerTimeout, &Occasion::Worker(self.member(age)));
             }

@@ -10,6 +10,7 @@ mod control;
 mod resume;
 mod wait;
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,6 +50,10 @@ impl Step {
 pub trait Runtime: Send + Sync {
     /// The process of a worker has begun: it has this id, among the living, and this age.
     fn enter(&self, id: usize, age: u64, control: &Arc<Control>);
+
+    /// Installs a handler for this signal that writes the stacks of all threads to this descriptor,
+    /// whatever the interpreter is doing. Whether there is one.
+    fn explain_to(&self, signal: i32, descriptor: BorrowedFd<'_>) -> bool;
 
     /// Takes a step: has the worker object's method do `rest`, and what it does besides. A code that
     /// the process is to end with, if the method asks for one.

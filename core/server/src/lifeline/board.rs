@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 
+use super::running::{Beginning, Running, RunningRequest};
+
 /// The most workers that can live at once: ids run from 1 to this.
 pub const WORKERS_AT_MOST: usize = 4096;
 
@@ -37,6 +39,10 @@ pub struct Cell {
     /// Which compiled handler each of its threads is inside of, in the plugins' own code; 0 for
     /// none. Threads beyond these share a place.
     crumbs: [AtomicU32; CRUMBS],
+    /// The worker writes its stacks when it is asked to.
+    explains: AtomicU32,
+    /// The request that each of its threads runs. Threads beyond these share a place.
+    running: [Running; CRUMBS],
 }
 
 /// Threads that leave crumbs of their own.
@@ -53,6 +59,35 @@ impl Cell {
         for crumb in &self.crumbs {
             crumb.store(0, Ordering::Relaxed);
         }
+        self.explains.store(0, Ordering::Relaxed);
+        self.running.iter().for_each(Running::clear);
+    }
+
+    /// The thread of this number begins to run a request.
+    pub fn begin(&self, thread: usize, beginning: &Beginning<'_>) {
+        self.running[thread % CRUMBS].begin(beginning);
+    }
+
+    /// Its request has ended.
+    pub fn end(&self, thread: usize) {
+        self.running[thread % CRUMBS].clear();
+    }
+
+    /// The requests that run.
+    #[must_use]
+    pub fn running(&self) -> Vec<RunningRequest> {
+        self.running.iter().filter_map(Running::read).collect()
+    }
+
+    /// The worker has a handler for [`super::stack_signal`].
+    pub fn set_explains(&self) {
+        self.explains.store(1, Ordering::Release);
+    }
+
+    /// Whether it has.
+    #[must_use]
+    pub fn explains(&self) -> bool {
+        self.explains.load(Ordering::Acquire) != 0
     }
 
     /// Where the thread of this number leaves its crumb.

@@ -7,12 +7,16 @@
 mod board;
 mod nudge;
 mod pipes;
+mod running;
+mod stacks;
 
 use std::sync::Arc;
 
 pub use board::{Board, Cell, Phase, WORKERS_AT_MOST};
 pub use nudge::Nudge;
 pub use pipes::{ArbiterEnd, Message, WorkerEnd, pair};
+pub use running::{Beginning, RunningRequest};
+pub use stacks::{Stacks, stack_signal};
 
 /// A worker's side of all this.
 #[derive(Debug)]

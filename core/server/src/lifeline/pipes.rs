@@ -10,6 +10,8 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{pipe2, read, write};
 
+use super::stacks::Stacks;
+
 /// What a worker reports: one byte each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
@@ -23,6 +25,7 @@ pub struct ArbiterEnd {
     reports: OwnedFd,
     /// Never written: its end tells the worker that the arbiter is gone.
     _alive: OwnedFd,
+    stacks: Stacks,
 }
 
 /// The worker's side.
@@ -30,6 +33,7 @@ pub struct ArbiterEnd {
 pub struct WorkerEnd {
     reports: OwnedFd,
     arbiter: OwnedFd,
+    stacks: Stacks,
 }
 
 /// The two sides, before the fork. Each process drops the other's after it.
@@ -40,19 +44,28 @@ pub fn pair() -> io::Result<(ArbiterEnd, WorkerEnd)> {
     let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let (reports_read, reports_write) = pipe2(flags)?;
     let (alive_read, alive_write) = pipe2(flags)?;
+    let stacks = Stacks::new()?;
     Ok((
         ArbiterEnd {
             reports: reports_read,
             _alive: alive_write,
+            stacks: stacks.copy()?,
         },
         WorkerEnd {
             reports: reports_write,
             arbiter: alive_read,
+            stacks,
         },
     ))
 }
 
 impl ArbiterEnd {
+    /// Where the worker writes its stacks.
+    #[must_use]
+    pub fn stacks(&self) -> &Stacks {
+        &self.stacks
+    }
+
     /// The next report; `None` if there is none yet, or none will come.
     pub fn report(&self) -> Option<Message> {
         let mut byte = [0u8];
@@ -79,6 +92,12 @@ impl WorkerEnd {
             Message::Ready => b"R",
         };
         while write(&self.reports, byte) == Err(Errno::EINTR) {}
+    }
+
+    /// Where it writes its stacks.
+    #[must_use]
+    pub fn stacks(&self) -> &Stacks {
+        &self.stacks
     }
 
     /// Becomes readable when the arbiter is gone.

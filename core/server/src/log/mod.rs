@@ -325,7 +325,7 @@ impl Open {
     }
 
     fn error_log(&self, builder: ConfigBuilder) -> (ConfigBuilder, Root) {
-        let mut parts: Vec<(&str, Box<dyn Append>)> = Vec::new();
+        let mut parts: Vec<(&'static str, Box<dyn Append>)> = Vec::new();
         if let Some(relay) = relay() {
             parts.push(("relay", Box::new(RelayAppender { relay })));
         } else {
@@ -345,7 +345,7 @@ impl Open {
     }
 
     fn access_log(&self, builder: ConfigBuilder) -> (ConfigBuilder, Logger) {
-        let mut parts: Vec<(&str, Box<dyn Append>)> = Vec::new();
+        let mut parts: Vec<(&'static str, Box<dyn Append>)> = Vec::new();
         if let Some(sink) = &self.access {
             let sink = Arc::clone(sink);
             parts.push(("access", Box::new(AccessAppender { sink })));
@@ -369,10 +369,10 @@ fn syslog_appender(syslog: &Arc<Syslog>, log: &'static str) -> Box<dyn Append> {
     Box::new(SyslogAppender { syslog, log })
 }
 
-fn appenders<'a>(
+fn appenders(
     mut builder: ConfigBuilder,
-    parts: Vec<(&'a str, Box<dyn Append>)>,
-) -> (ConfigBuilder, Vec<&'a str>) {
+    parts: Vec<(&'static str, Box<dyn Append>)>,
+) -> (ConfigBuilder, Vec<&'static str>) {
     let mut names = Vec::new();
     for (name, appender) in parts {
         builder = builder.appender(Appender::builder().build(name, appender));

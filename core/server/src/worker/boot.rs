@@ -6,6 +6,7 @@
 //!        → ready → serve → worker_exit → instances down → leave
 //! ```
 
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
@@ -17,7 +18,7 @@ use crate::config::{Config, WorkerClass};
 use crate::error::{Blame, Exit, Failure};
 use crate::gateway::{Control, Gateway, Resumptions, Runtime, Step};
 use crate::hooks::{Age, Bus, Event, Interruption, Occasion};
-use crate::lifeline::WorkerSide;
+use crate::lifeline::{WorkerSide, stack_signal};
 use crate::plugin::{self, Plugins, Surroundings};
 use crate::sock::Listener;
 
@@ -87,6 +88,9 @@ fn live(job: Job, runtime: &Arc<dyn Runtime>) -> Result<i32, Early> {
     let control = Arc::new(Control::new().map_err(|error| cannot("make a pipe", &error))?);
     control.serve_at_most(job.max_requests);
     runtime.enter(job.side.id, job.age, &control);
+    if runtime.explain_to(stack_signal(), job.side.pipes.stacks().as_fd()) {
+        job.side.cell().set_explains();
+    }
     runtime.set_title(&format!("tricorn: worker [{}]", job.config.proc_name));
     log::info!("Booting worker with pid: {}", std::process::id());
     let resumptions =

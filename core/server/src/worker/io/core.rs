@@ -184,7 +184,7 @@ impl Core {
             let (number, request) = (conn.number, conn.request.clone());
             let is_new = !std::mem::replace(&mut conn.announced, true);
             if let Some(request) = request {
-                self.env.begin_request(thread, is_new);
+                self.env.begin_request(thread, &request, is_new);
                 drop(conn);
                 let place = cell.key.place();
                 return Some(Transaction {
@@ -206,7 +206,7 @@ impl Core {
             return;
         };
         let mut conn = cell.lock();
-        self.env.ages.end(conn.thread);
+        self.env.end_request(conn.thread);
         if conn.phase == Phase::Running {
             conn.phase = Phase::Flushing;
             self.release_body(&mut conn);

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::super::ages::Ages;
 use crate::access::RequestLog;
-use crate::clock::nanos;
+use crate::clock::{self, nanos};
 use crate::config::Config;
+use crate::exchange::Request;
 use crate::gateway::{Control, Resumptions};
 use crate::hooks::{Bus, Event};
-use crate::lifeline::Cell;
+use crate::lifeline::{Beginning, Cell};
 
 /// The worker's surroundings, the same for all its connections.
 #[derive(Debug)]
@@ -112,7 +113,14 @@ impl Env {
 
     /// A thread begins to run a request. With the last that the worker is to serve it begins to
     /// stop, so that the answer says that the connection is not kept.
-    pub(super) fn begin_request(&self, thread: usize, is_new: bool) {
+    pub(super) fn begin_request(&self, thread: usize, request: &Request, is_new: bool) {
+        let beginning = Beginning {
+            now: clock::roughly_now(),
+            method: request.head.method(),
+            target: request.head.target(),
+            client: request.endpoints.client().map(|client| client.ip()),
+        };
+        self.cell.begin(thread, &beginning);
         self.ages.begin(thread);
         if !is_new {
             return;
@@ -124,6 +132,12 @@ impl Env {
             log::info!("Worker takes the last of its {limit} requests and leaves (pid: {pid})");
             self.control.stop();
         }
+    }
+
+    /// A thread has ended its request.
+    pub(super) fn end_request(&self, thread: usize) {
+        self.ages.end(thread);
+        self.cell.end(thread);
     }
 
     /// Whether connections may outlive their answers.

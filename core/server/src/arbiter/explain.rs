@@ -1,0 +1,43 @@
+//! Saying why a worker gives no sign of life: which requests it runs, and where its threads are.
+
+use std::fmt::Write;
+
+use super::drive::Driver;
+use crate::clock;
+use crate::hooks::Age;
+
+impl Driver<'_> {
+    /// Logs what a silent worker is doing.
+    pub(super) fn explain(&self, age: Age, pid: i32) {
+        let Some(child) = self.children.iter().find(|child| child.member.age == age) else {
+            return;
+        };
+        let id = child.member.id;
+        let cell = self.board.cell(id);
+        let now = clock::now();
+        let silence = seconds(cell.silence(now));
+        let mut report = format!("Worker {id} (pid {pid}) has given no sign of life for {silence}");
+        // Writing to memory cannot fail.
+        for request in cell.running() {
+            let runs = seconds(now.saturating_sub(request.began));
+            let _ = write!(report, "\n  it runs {request}, for {runs}");
+        }
+        if cell.explains() {
+            match child.end.stacks().ask(pid) {
+                Ok(stacks) if !stacks.is_empty() => {
+                    let _ = write!(report, "\n{}", stacks.trim_end());
+                }
+                Ok(_) => report.push_str("\n  it does not say where its threads are: it may be stopped, or wait for a disk"),
+                Err(error) => {
+                    let _ = write!(report, "\n  where its threads are cannot be found out: {error}");
+                }
+            }
+        }
+        log::error!("{report}");
+    }
+}
+
+fn seconds(nanos: u64) -> String {
+    let tenths = nanos / 100_000_000;
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
