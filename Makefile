@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CARGO ?= cargo
 # Every crate that makes a plugin.
-PLUGINS := $(foreach name,auth-basic health metrics rate-limit request-id static,-p tricorn-plugin-$(name)) \
+PLUGINS := $(foreach name,auth-basic health json-log metrics rate-limit request-id static,-p tricorn-plugin-$(name)) \
 	-p plugin-hello -p fixture-probe
 # What the tests drive; `release` is what ships.
 PROFILE ?= release

@@ -17,8 +17,8 @@ PLAIN = "tests.apps.plain:application"
 #: Fixtures that must not be loaded, and what is said of each.
 REFUSED = {
     "bad_magic": "its magic is 0x0000000000000007, this server's 0x314e524f43495254",
-    "wrong_major": "built for version 2.0 of the plugin ABI, this server speaks 1.0",
-    "newer_minor": "needs version 1.99 of the plugin ABI, this server speaks 1.0",
+    "wrong_major": "built for version 2.0 of the plugin ABI, this server speaks 1.1",
+    "newer_minor": "needs version 1.99 of the plugin ABI, this server speaks 1.1",
     "short_entry": "its entry has 16 bytes, this server needs",
     "short_plugin": "plugin 0 in it has 8 bytes, this server needs",
     "other_vendor": "made for the server 'somebody else', this is 'tricorn'",

@@ -10,7 +10,7 @@ import pytest
 from tests.harness.plugins import ROOT, built, compiled
 from tests.harness.server import run
 
-FIRST_PARTY = ["auth-basic", "health", "metrics", "rate-limit", "request-id", "static"]
+FIRST_PARTY = ["auth-basic", "health", "json-log", "metrics", "rate-limit", "request-id", "static"]
 
 
 def test_a_file_is_described_without_being_trusted(tmp_path):
@@ -18,7 +18,7 @@ def test_a_file_is_described_without_being_trusted(tmp_path):
     assert done.returncode == 0, done.stderr
     for part in (
         "sha256 ",
-        "note         ABI 1.0, rustc ",
+        "note         ABI 1.1, rustc ",
         "plugin       org.example.hello 0.1.0",
         "Says hello",
         "called by several threads at once",
@@ -51,12 +51,12 @@ def test_the_first_party_plugins_pass_the_validator(tmp_path, name):
     file = str(built(f"tricorn-plugin-{name}"))
     done = run(tmp_path, "plugin", "check", file, *OPTIONS.get(name, []))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.endswith("7 passed, 0 failed\n")
+    assert done.stdout.endswith("8 passed, 0 failed\n")
 
 
 def test_the_examples_pass_the_validator(tmp_path):
     done = run(tmp_path, "plugin", "check", str(built("plugin-hello")))
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "7 passed, 0 failed")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "8 passed, 0 failed")
 
 
 def test_the_validator_finds_what_is_wrong(tmp_path):

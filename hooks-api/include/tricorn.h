@@ -119,6 +119,11 @@
 #define TRICORN_NOT_FOUND -12
 
 /*
+ Log level: the server or a worker is in trouble. Plugins log `LEVEL_ERROR` at most.
+ */
+#define TRICORN_LEVEL_CRITICAL 0
+
+/*
  Log level: an error.
  */
 #define TRICORN_LEVEL_ERROR 1
@@ -354,7 +359,7 @@
 /*
  The minor version of this ABI.
  */
-#define TRICORN_ABI_MINOR 0
+#define TRICORN_ABI_MINOR 1
 
 /*
  Build flag: panics unwind, and can be caught.
@@ -408,6 +413,22 @@
  A zone was made for an earlier configuration, and holds what was stored in it since.
  */
 #define TRICORN_ZONE_INHERITED 1
+
+/*
+ Where `lookup` of [`AccessRecord`] looks: the request's headers.
+ */
+#define TRICORN_LOOKUP_REQUEST_HEADER 0
+
+/*
+ Where `lookup` of [`AccessRecord`] looks: the answer's headers.
+ */
+#define TRICORN_LOOKUP_RESPONSE_HEADER 1
+
+/*
+ Where `lookup` of [`AccessRecord`] looks: the application's environ, as far as
+ `access_log_format` names its keys.
+ */
+#define TRICORN_LOOKUP_ENVIRON 2
 
 /*
  Borrowed bytes, not ended by a NUL. `ptr` may be null only if `len` is 0.
@@ -975,6 +996,201 @@ typedef struct tricorn_note {
 } tricorn_note;
 
 /*
+ A message for the error log.
+ */
+typedef struct tricorn_log_record {
+  /*
+   The size of this struct.
+   */
+  uint32_t struct_size;
+  /*
+   A `LEVEL_` number.
+   */
+  int32_t level;
+  /*
+   The process that says it.
+   */
+  int32_t pid;
+  /*
+   The line in `file`, or 0.
+   */
+  uint32_t line;
+  /*
+   The time, in nanoseconds since 1970.
+   */
+  uint64_t unix_ns;
+  /*
+   Which part of the server, or which plugin, says it.
+   */
+  struct tricorn_str target;
+  /*
+   The message: one or more lines, without an end.
+   */
+  struct tricorn_str message;
+  /*
+   The source file, or empty.
+   */
+  struct tricorn_str file;
+} tricorn_log_record;
+
+/*
+ A request that has ended, for the access log: also one that was refused. Valid during the call.
+ */
+typedef struct tricorn_access_record {
+  /*
+   The size of this struct.
+   */
+  uint32_t struct_size;
+  /*
+   The status that was sent; 0 if none was.
+   */
+  uint32_t status;
+  /*
+   The process.
+   */
+  int32_t pid;
+  /*
+   The reason of the end: an `END_` number.
+   */
+  uint32_t end;
+  /*
+   The time of the end, in nanoseconds since 1970.
+   */
+  uint64_t unix_ns;
+  /*
+   From the head to the end, in nanoseconds.
+   */
+  uint64_t duration;
+  /*
+   Bytes of content that were sent.
+   */
+  uint64_t sent;
+  /*
+   The client's address; empty for a unix socket.
+   */
+  struct tricorn_str client;
+  /*
+   The user name of Basic authentication (RFC 7617), or empty.
+   */
+  struct tricorn_str user;
+  /*
+   The first line as it was sent; of a head that could not be read, what there is of it.
+   */
+  struct tricorn_str request_line;
+  /*
+   The method; empty for a head that could not be read, and so is what follows.
+   */
+  struct tricorn_str method;
+  /*
+   The target as it was sent.
+   */
+  struct tricorn_str target;
+  /*
+   The path, decoded.
+   */
+  struct tricorn_str path;
+  /*
+   The query as it was sent.
+   */
+  struct tricorn_str query;
+  /*
+   `HTTP/1.1`
+   */
+  struct tricorn_str protocol;
+  /*
+   The header Referer, or empty.
+   */
+  struct tricorn_str referer;
+  /*
+   The header User-Agent, or empty.
+   */
+  struct tricorn_str user_agent;
+  /*
+   The server's own.
+   */
+  const void *context;
+  /*
+   `[request]` Looks a value up by its name, in letters of either case, in one of the places
+   that the `LOOKUP_` numbers name; null if there is none. Valid as long as the record.
+   */
+  struct tricorn_str (*lookup)(const void *context, uint32_t place, struct tricorn_str name);
+} tricorn_access_record;
+
+/*
+ `tricorn.logger/1`: takes the place of the server's logs, named by `logger_class = "plugin:ID"`.
+
+ The functions may be called by several threads at once, with locks of the server's held: they
+ must not block for long. What they log themselves goes to standard error.
+ */
+typedef struct tricorn_logger {
+  /*
+   The size of this struct.
+   */
+  uint32_t struct_size;
+  /*
+   0.
+   */
+  uint32_t reserved;
+  /*
+   `[arbiter]` and `[worker]` Opens the log in a process: before the first message, and again in
+   each worker, which must not share locks and buffers with the arbiter. On failure it writes
+   one line to `error`.
+   */
+  int32_t (*open)(void *module, void **logger, struct tricorn_buffer *error);
+  /*
+   `[any]` Takes a message.
+   */
+  void (*log)(void *logger, const struct tricorn_log_record *record);
+  /*
+   `[request]` Takes an access record, and its line by the configured format, without an end;
+   empty if `accesslog` is not set. May be null.
+   */
+  void (*access)(void *logger, struct tricorn_str line, const struct tricorn_access_record *record);
+  /*
+   `[arbiter]` and `[worker]` Opens its files again, after somebody has moved them away. May be null.
+   */
+  int32_t (*reopen)(void *logger);
+  /*
+   `[any]` The end of a turn: what was collected is to be written. May be null.
+   */
+  void (*flush)(void *logger);
+} tricorn_logger;
+
+/*
+ `tricorn.access-format/1`: makes the lines of the access log, named by
+ `access_log_formatter = "plugin:ID"`.
+ */
+typedef struct tricorn_access_format {
+  /*
+   The size of this struct.
+   */
+  uint32_t struct_size;
+  /*
+   0.
+   */
+  uint32_t reserved;
+  /*
+   `[arbiter]` and `[worker]` Reads a format: `access_log_format` as the operator has written
+   it. Called once to check it, and once in each worker. On failure it writes one line to `error`.
+   */
+  int32_t (*compile)(void *module,
+                     struct tricorn_str spec,
+                     void **format,
+                     struct tricorn_buffer *error);
+  /*
+   `[request]` Writes the line for a record, without an end. The server escapes control
+   characters in it. On failure the line has the built-in format.
+   */
+  int32_t (*write)(void *format,
+                   const struct tricorn_access_record *record,
+                   struct tricorn_buffer *line);
+  /*
+   `[arbiter]` and `[worker]` Lets go of what `compile` has made. May be null.
+   */
+  void (*drop)(void *format);
+} tricorn_access_format;
+
+/*
  A function of the plugin's that a result of any length is given to, in one or more pieces, during
  the call that it was passed to.
  */
@@ -1331,6 +1547,10 @@ typedef const struct tricorn_entry *(*tricorn_entry_function)(const struct trico
 
 #define TRICORN_INTERFACE_WORKER "tricorn.worker/1"
 
+#define TRICORN_INTERFACE_LOGGER "tricorn.logger/1"
+
+#define TRICORN_INTERFACE_ACCESS_FORMAT "tricorn.access-format/1"
+
 /* Whether a struct that the other side has filled in reaches past a field. */
 #define TRICORN_HAS(pointer, type, field) \
     ((pointer)->struct_size >= offsetof(type, field) + sizeof((pointer)->field))
@@ -1466,6 +1686,49 @@ TRICORN_ASSERT(offsetof(tricorn_handler, before) == 40);
 TRICORN_ASSERT(offsetof(tricorn_handler, before_count) == 48);
 TRICORN_ASSERT(offsetof(tricorn_handler, after) == 56);
 TRICORN_ASSERT(offsetof(tricorn_handler, after_count) == 64);
+TRICORN_ASSERT(sizeof(tricorn_log_record) == 72);
+TRICORN_ASSERT(offsetof(tricorn_log_record, struct_size) == 0);
+TRICORN_ASSERT(offsetof(tricorn_log_record, level) == 4);
+TRICORN_ASSERT(offsetof(tricorn_log_record, pid) == 8);
+TRICORN_ASSERT(offsetof(tricorn_log_record, line) == 12);
+TRICORN_ASSERT(offsetof(tricorn_log_record, unix_ns) == 16);
+TRICORN_ASSERT(offsetof(tricorn_log_record, target) == 24);
+TRICORN_ASSERT(offsetof(tricorn_log_record, message) == 40);
+TRICORN_ASSERT(offsetof(tricorn_log_record, file) == 56);
+TRICORN_ASSERT(sizeof(tricorn_access_record) == 216);
+TRICORN_ASSERT(offsetof(tricorn_access_record, struct_size) == 0);
+TRICORN_ASSERT(offsetof(tricorn_access_record, status) == 4);
+TRICORN_ASSERT(offsetof(tricorn_access_record, pid) == 8);
+TRICORN_ASSERT(offsetof(tricorn_access_record, end) == 12);
+TRICORN_ASSERT(offsetof(tricorn_access_record, unix_ns) == 16);
+TRICORN_ASSERT(offsetof(tricorn_access_record, duration) == 24);
+TRICORN_ASSERT(offsetof(tricorn_access_record, sent) == 32);
+TRICORN_ASSERT(offsetof(tricorn_access_record, client) == 40);
+TRICORN_ASSERT(offsetof(tricorn_access_record, user) == 56);
+TRICORN_ASSERT(offsetof(tricorn_access_record, request_line) == 72);
+TRICORN_ASSERT(offsetof(tricorn_access_record, method) == 88);
+TRICORN_ASSERT(offsetof(tricorn_access_record, target) == 104);
+TRICORN_ASSERT(offsetof(tricorn_access_record, path) == 120);
+TRICORN_ASSERT(offsetof(tricorn_access_record, query) == 136);
+TRICORN_ASSERT(offsetof(tricorn_access_record, protocol) == 152);
+TRICORN_ASSERT(offsetof(tricorn_access_record, referer) == 168);
+TRICORN_ASSERT(offsetof(tricorn_access_record, user_agent) == 184);
+TRICORN_ASSERT(offsetof(tricorn_access_record, context) == 200);
+TRICORN_ASSERT(offsetof(tricorn_access_record, lookup) == 208);
+TRICORN_ASSERT(sizeof(tricorn_logger) == 48);
+TRICORN_ASSERT(offsetof(tricorn_logger, struct_size) == 0);
+TRICORN_ASSERT(offsetof(tricorn_logger, reserved) == 4);
+TRICORN_ASSERT(offsetof(tricorn_logger, open) == 8);
+TRICORN_ASSERT(offsetof(tricorn_logger, log) == 16);
+TRICORN_ASSERT(offsetof(tricorn_logger, access) == 24);
+TRICORN_ASSERT(offsetof(tricorn_logger, reopen) == 32);
+TRICORN_ASSERT(offsetof(tricorn_logger, flush) == 40);
+TRICORN_ASSERT(sizeof(tricorn_access_format) == 32);
+TRICORN_ASSERT(offsetof(tricorn_access_format, struct_size) == 0);
+TRICORN_ASSERT(offsetof(tricorn_access_format, reserved) == 4);
+TRICORN_ASSERT(offsetof(tricorn_access_format, compile) == 8);
+TRICORN_ASSERT(offsetof(tricorn_access_format, write) == 16);
+TRICORN_ASSERT(offsetof(tricorn_access_format, drop) == 24);
 TRICORN_ASSERT(sizeof(tricorn_core) == 40);
 TRICORN_ASSERT(offsetof(tricorn_core, struct_size) == 0);
 TRICORN_ASSERT(offsetof(tricorn_core, reserved) == 4);

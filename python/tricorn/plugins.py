@@ -27,6 +27,11 @@ def health() -> str:
     return _find("health")
 
 
+def json_log() -> str:
+    """Return the file of the plugin that writes both logs as JSON lines."""
+    return _find("json-log")
+
+
 def metrics() -> str:
     """Return the file of the plugin that shows the server's numbers as Prometheus text."""
     return _find("metrics")

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use tricorn_server::arbiter::Host;
+use tricorn_server::arbiter::{self, Host};
 use tricorn_server::config::cli::{self, Answer, CommandLine, PluginVerb, Verb};
 use tricorn_server::config::{Maker, Source, Value, start_directory};
 use tricorn_server::error::{Blame, Exit, Failure};
@@ -80,7 +80,7 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
         let mend = "give MODULE:NAME, or set wsgi_app in the config file; see tricorn --help";
         return Err(none.mend(mend).exits_with(Exit::Usage));
     }
-    run::check(&config)?;
+    arbiter::check(&loaded.generation)?;
     process::set_variables(py, &config)
         .and_then(|()| process::set_paths(py, &config))
         .map_err(|error| us(&error))?;

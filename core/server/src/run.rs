@@ -7,9 +7,7 @@ use std::sync::Arc;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
-use crate::access::{Exclude, Format};
-use crate::arbiter::{Birth, Driver, Generation, Host, Outcome, open_logs};
-use crate::config::Config;
+use crate::arbiter::{Birth, Driver, Generation, Host, Outcome, check, open_logs};
 use crate::error::{Blame, Exit, Failure};
 use crate::gateway::Runtime;
 use crate::worker::{self, Job};
@@ -23,8 +21,8 @@ pub fn serve(
     host: &dyn Host,
     runtime: &Arc<dyn Runtime>,
 ) -> Result<i32, Failure> {
-    check(&generation.config)?;
-    open_logs(&generation.config)?;
+    check(&generation)?;
+    open_logs(&generation)?;
     if generation.config.daemon && !daemonize(host)? {
         return Ok(Exit::Ok.code());
     }
@@ -70,31 +68,6 @@ fn job(birth: Birth) -> Job {
         side,
         max_requests,
     }
-}
-
-/// What can be checked of a configuration without binding a socket, and is not checked by its
-/// settings' kinds.
-///
-/// # Errors
-/// The setting, and what is wrong with it.
-pub fn check(config: &Config) -> Result<(), Failure> {
-    let logging = &config.logging;
-    if logging.formats_natively() {
-        Format::compile(&logging.access_format).map_err(|invalid| {
-            config
-                .settings
-                .complain("access_log_format", invalid)
-                .mend("docs/logs.md lists the atoms and the presets")
-        })?;
-    }
-    let patterns = logging.access_exclude.iter().map(String::as_str);
-    Exclude::compile(patterns).map_err(|invalid| {
-        config
-            .settings
-            .complain("access_log_exclude", invalid)
-            .mend("give paths such as '/health', or patterns such as '/static/*'")
-    })?;
-    Ok(())
 }
 
 /// Goes into the background: away from the terminal and from whoever waits for the first process.

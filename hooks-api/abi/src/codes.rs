@@ -41,6 +41,8 @@ pub const POISONED: i32 = -11;
 /// Code: there is none of this name or number.
 pub const NOT_FOUND: i32 = -12;
 
+/// Log level: the server or a worker is in trouble. Plugins log `LEVEL_ERROR` at most.
+pub const LEVEL_CRITICAL: i32 = 0;
 /// Log level: an error.
 pub const LEVEL_ERROR: i32 = 1;
 /// Log level: a warning.

@@ -10,7 +10,7 @@ pub const MAGIC: u64 = 0x314E_524F_4349_5254;
 /// The major version of this ABI. It is part of the entry function's name.
 pub const ABI_MAJOR: u16 = 1;
 /// The minor version of this ABI.
-pub const ABI_MINOR: u16 = 0;
+pub const ABI_MINOR: u16 = 1;
 
 /// The name of the one function that a plugin file exports, of the type [`EntryFunction`].
 pub const ENTRY_SYMBOL: &str = "tricorn_plugin_entry_v1";

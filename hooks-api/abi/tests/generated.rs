@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The sources in the order they stand in the header.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "codes", "text", "events", "host", "worker", "entry", "basics", "http", "response", "metrics",
-    "shm",
+    "shm", "logs",
 ];
 
 /// A field's name, offset and size.
@@ -75,6 +75,15 @@ layouts! {
     Handler as "tricorn_handler" {
         struct_size, event, priority, flags, name, call, before, before_count, after, after_count,
     }
+    LogRecord as "tricorn_log_record" {
+        struct_size, level, pid, line, unix_ns, target, message, file,
+    }
+    AccessRecord as "tricorn_access_record" {
+        struct_size, status, pid, end, unix_ns, duration, sent, client, user, request_line, method,
+        target, path, query, protocol, referer, user_agent, context, lookup,
+    }
+    Logger as "tricorn_logger" { struct_size, reserved, open, log, access, reopen, flush }
+    AccessFormat as "tricorn_access_format" { struct_size, reserved, compile, write, drop }
     Basics as "tricorn_core" { struct_size, reserved, buf_write, setting, role, now }
     Http as "tricorn_http" {
         struct_size, reserved, method, target, path, query, scheme, version, peer, peer_port,
@@ -200,7 +209,7 @@ const HEADER: &str = "/*
  */";
 
 /// Constants that are texts, which cbindgen leaves out.
-const TEXTS: [(&str, &str); 8] = [
+const TEXTS: [(&str, &str); 10] = [
     ("ENTRY_SYMBOL", tricorn_abi::ENTRY_SYMBOL),
     ("VENDOR", tricorn_abi::VENDOR),
     ("INTERFACE_CORE", tricorn_abi::INTERFACE_CORE),
@@ -209,6 +218,11 @@ const TEXTS: [(&str, &str); 8] = [
     ("INTERFACE_METRICS", tricorn_abi::INTERFACE_METRICS),
     ("INTERFACE_SHM", tricorn_abi::INTERFACE_SHM),
     ("INTERFACE_WORKER", tricorn_abi::INTERFACE_WORKER),
+    ("INTERFACE_LOGGER", tricorn_abi::INTERFACE_LOGGER),
+    (
+        "INTERFACE_ACCESS_FORMAT",
+        tricorn_abi::INTERFACE_ACCESS_FORMAT,
+    ),
 ];
 
 /// What a C compiler checks, and helps.

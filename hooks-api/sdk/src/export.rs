@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::guard::quietly;
 use crate::host::{Arbiter, Host, write};
 use crate::logging;
+use crate::logs::get_interface;
 use crate::plugin::StagedPlugin;
 use crate::request::Kept;
 use crate::text::{bytes, lend};
@@ -74,7 +75,7 @@ impl Described {
                 worker_create: Some(worker_create::<P>),
                 worker_destroy: Some(worker_destroy::<P>),
                 request_drop: Some(request_drop),
-                get_interface: None,
+                get_interface: Some(get_interface::<P>),
             },
         }
     }

@@ -61,6 +61,7 @@ mod export;
 mod guard;
 mod host;
 mod logging;
+mod logs;
 mod metrics;
 mod path;
 mod plugin;
@@ -79,6 +80,7 @@ pub use done::{Done, End};
 pub use error::{Error, Flow, Result};
 pub use events::{Connection, Count, Departure, Refusal, Server, Signal, WorkerEvent};
 pub use host::Arbiter;
+pub use logs::{AccessFormat, AccessRecord, Level, LogRecord, Logger};
 pub use metrics::{Counter, Gauge, Histogram, Metrics};
 pub use plugin::{NoOptions, Plugin, StagedPlugin};
 pub use request::Request;
@@ -92,9 +94,10 @@ pub use tricorn_abi as abi;
 /// What a plugin needs, to be imported with a star.
 pub mod prelude {
     pub use crate::{
-        Answer, Arbiter, Connection, Count, Counter, Departure, Done, End, Error, Flow, Gauge,
-        Histogram, Metrics, NoOptions, Plugin, Refusal, Request, Response, Result, Resume, Server,
-        Signal, StagedPlugin, Worker, WorkerEvent, Zone, export_plugin, on,
+        AccessFormat, AccessRecord, Answer, Arbiter, Connection, Count, Counter, Departure, Done,
+        End, Error, Flow, Gauge, Histogram, LogRecord, Logger, Metrics, NoOptions, Plugin, Refusal,
+        Request, Response, Result, Resume, Server, Signal, StagedPlugin, Worker, WorkerEvent, Zone,
+        export_plugin, offer, on,
     };
     pub use log::{debug, error, info, trace, warn};
     pub use serde::Deserialize;
@@ -107,7 +110,36 @@ pub mod __private {
     pub use crate::guard::{
         connection, count, done, head, here, refusal, reopen, server, signal, start, worker,
     };
+    pub use crate::logs::{Offer, format_table, logger_table};
     pub use inventory;
+}
+
+/// Offers the server a log, or a format of access lines, of the plugin that it names as its own.
+///
+/// ```text
+/// offer!(logger => Type);            // Type: Logger; the operator says logger_class = "plugin:ID"
+/// offer!(access_format => Type);     // Type: AccessFormat; access_log_formatter = "plugin:ID"
+/// ```
+#[macro_export]
+macro_rules! offer {
+    (logger => $type:ty) => {
+        $crate::__private::inventory::submit! {
+            $crate::__private::Offer {
+                plugin: || ::core::any::TypeId::of::<<$type as $crate::Logger>::Plugin>(),
+                name: $crate::abi::INTERFACE_LOGGER,
+                table: $crate::__private::logger_table::<$type>,
+            }
+        }
+    };
+    (access_format => $type:ty) => {
+        $crate::__private::inventory::submit! {
+            $crate::__private::Offer {
+                plugin: || ::core::any::TypeId::of::<<$type as $crate::AccessFormat>::Plugin>(),
+                name: $crate::abi::INTERFACE_ACCESS_FORMAT,
+                table: $crate::__private::format_table::<$type>,
+            }
+        }
+    };
 }
 
 /// Registers a method as a handler of an event.

@@ -24,6 +24,17 @@ pub(super) fn escape_text(text: &str, line: &mut String) {
         .for_each(|character| escape_char(character, line));
 }
 
+/// Appends a line of somebody else's making, in which quotation marks are its own affair. Bytes that
+/// are no UTF-8 become U+FFFD.
+pub fn escape_controls(bytes: &[u8], line: &mut String) {
+    for character in String::from_utf8_lossy(bytes).chars() {
+        match character {
+            '"' | '\\' => line.push(character),
+            other => escape_char(other, line),
+        }
+    }
+}
+
 /// Whether a character ends lines, or says something to a terminal.
 fn is_unsafe(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')

@@ -1,19 +1,32 @@
 //! Who is told of a finished request: the access log, a statsd, the operator's own code.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::exclude::Exclude;
 use super::format::Format;
+use super::maker::{LineMaker, Listener, Makers};
 use crate::config::{Logging, Maker};
 use crate::exchange::{Finished, Record};
 use crate::log::statsd::Statsd;
 use crate::log::{self, AccessLines};
 
+/// What makes a line.
+#[derive(Debug)]
+struct Lines {
+    format: Format,
+    formatter: Option<Box<dyn LineMaker>>,
+    /// How often the formatter has failed.
+    failures: AtomicU64,
+}
+
 /// What is done with the facts of a finished request.
 #[derive(Debug)]
 enum Way {
-    /// A line by a compiled format.
-    Lines(Format, AccessLines),
+    /// A line goes to the access log.
+    Written(Lines, AccessLines),
+    /// A compiled logger is told, with a line if there is to be one.
+    Told(Option<Lines>, Box<dyn Listener>),
     /// The gateway is told, at the end of the turn.
     Gateway,
 }
@@ -33,18 +46,24 @@ impl RequestLog {
     ///
     /// # Errors
     /// A format or a pattern that is none.
-    pub fn open(logging: &Logging) -> Result<Option<Self>, String> {
+    pub fn open(logging: &Logging, makers: Makers) -> Result<Option<Self>, String> {
         let patterns = logging.access_exclude.iter().map(String::as_str);
         let exclude = Exclude::compile(patterns)?;
         let statsd = log::metrics();
         let by_gateway = logging.logger == Maker::Gateway
             || (logging.formatter == Maker::Gateway && logging.logs_access());
+        let Makers {
+            formatter,
+            listener,
+        } = makers;
+        let lines = || Lines::new(logging, formatter);
         let way = if by_gateway {
             Some(Way::Gateway)
-        } else if let Some(lines) = log::access_lines() {
-            let format = Format::compile(&logging.access_format);
-            let format = format.map_err(|invalid| invalid.to_string())?;
-            Some(Way::Lines(format, lines))
+        } else if let Some(listener) = listener {
+            let lines = logging.logs_access().then(lines).transpose()?;
+            Some(Way::Told(lines, listener))
+        } else if let Some(target) = log::access_lines() {
+            Some(Way::Written(lines()?, target))
         } else {
             None
         };
@@ -52,7 +71,7 @@ impl RequestLog {
             return Ok(None);
         }
         let wants_duration = match &way {
-            Some(Way::Lines(format, _)) => format.wants_duration() || statsd.is_some(),
+            Some(Way::Written(lines, _)) => lines.wants_duration() || statsd.is_some(),
             _ => true,
         };
         Ok(Some(Self {
@@ -80,8 +99,16 @@ impl RequestLog {
             return None;
         }
         match &self.way {
-            Some(Way::Lines(format, lines)) => {
-                lines.add(|line| format.render(record, line));
+            Some(Way::Written(lines, target)) => {
+                target.add(|line| lines.make(record, line));
+                None
+            }
+            Some(Way::Told(lines, listener)) => {
+                let mut line = String::new();
+                if let Some(lines) = lines {
+                    lines.make(record, &mut line);
+                }
+                listener.access(&line, record);
                 None
             }
             Some(Way::Gateway) => Some(Finished::of(record)),
@@ -95,5 +122,48 @@ impl RequestLog {
         if let Some(statsd) = &self.statsd {
             statsd.flush();
         }
+        if let Some(Way::Told(_, listener)) = &self.way {
+            listener.flush();
+        }
+    }
+}
+
+impl Lines {
+    fn new(logging: &Logging, formatter: Option<Box<dyn LineMaker>>) -> Result<Self, String> {
+        let compiled = Format::compile(&logging.access_format);
+        // A formatter of the operator's own may have a language of its own.
+        let format = match (compiled, &formatter) {
+            (Err(_), Some(_)) => Format::compile("combined"),
+            (compiled, _) => compiled,
+        };
+        Ok(Self {
+            format: format.map_err(|invalid| invalid.to_string())?,
+            formatter,
+            failures: AtomicU64::new(0),
+        })
+    }
+
+    fn wants_duration(&self) -> bool {
+        self.formatter.is_some() || self.format.wants_duration()
+    }
+
+    fn make(&self, record: &Record<'_>, line: &mut String) {
+        let Some(formatter) = &self.formatter else {
+            return self.format.render(record, line);
+        };
+        if !formatter.make(record, line) {
+            complain(&self.failures);
+            self.format.render(record, line);
+        }
+    }
+}
+
+/// Counts a failure of a formatter, and says so each time the count has doubled.
+fn complain(failures: &AtomicU64) {
+    let count = failures.fetch_add(1, Ordering::Relaxed) + 1;
+    if count.is_power_of_two() {
+        ::log::error!(
+            "access_log_formatter has failed {count} times in this worker; such lines have the built-in format"
+        );
     }
 }

@@ -4,14 +4,19 @@
 mod atoms;
 mod escape;
 mod exclude;
+mod facts;
 mod format;
 mod json;
 mod layout;
 mod log;
+mod maker;
 mod render;
 mod value;
 
 pub use atoms::Atom;
+pub use escape::escape_controls;
 pub use exclude::Exclude;
+pub use facts::Facts;
 pub use format::{Format, InvalidFormat};
 pub use log::RequestLog;
+pub use maker::{LineMaker, Listener, Makers};

@@ -5,15 +5,47 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
+use super::host::Generation;
+use crate::access::{Exclude, Format};
 use crate::config::{AccessSink, Config, Maker, StatsdAddress, SyslogAddress};
 use crate::error::{Blame, Failure};
 use crate::log::{self, Options, Owner, Target, statsd, syslog};
+use crate::plugin;
+
+/// What can be checked of a configuration without binding a socket, and is not checked by its
+/// settings' kinds.
+///
+/// # Errors
+/// The setting, and what is wrong with it.
+pub fn check(generation: &Generation) -> Result<(), Failure> {
+    let config = &generation.config;
+    let logging = &config.logging;
+    plugin::check_logs(config, &generation.plugins)?;
+    if logging.formats_natively() {
+        Format::compile(&logging.access_format).map_err(|invalid| {
+            config
+                .settings
+                .complain("access_log_format", invalid)
+                .mend("docs/logs.md lists the atoms and the presets")
+        })?;
+    }
+    let patterns = logging.access_exclude.iter().map(String::as_str);
+    Exclude::compile(patterns).map_err(|invalid| {
+        config
+            .settings
+            .complain("access_log_exclude", invalid)
+            .mend("give paths such as '/health', or patterns such as '/static/*'")
+    })?;
+    Ok(())
+}
 
 /// Opens the logs that a configuration names.
 ///
 /// # Errors
-/// A file that cannot be written, a host that is not known. What was open before stays in use.
-pub fn open_logs(config: &Config) -> Result<(), Failure> {
+/// A file that cannot be written, a host that is not known, a plugin's logger that cannot be opened.
+/// What was open before stays in use.
+pub fn open_logs(generation: &Generation) -> Result<(), Failure> {
+    let config = &generation.config;
     let logging = &config.logging;
     // A logger in Python has its own files and sockets.
     let own = logging.logger != Maker::Gateway;
@@ -54,7 +86,7 @@ pub fn open_logs(config: &Config) -> Result<(), Failure> {
             )
         })?;
     }
-    Ok(())
+    plugin::relay_logs(config, &generation.plugins)
 }
 
 /// Paths of standard streams stand for these: where they are sockets they cannot be opened by path.

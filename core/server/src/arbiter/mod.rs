@@ -20,6 +20,6 @@ mod tests;
 pub use drive::{Birth, Driver, Outcome};
 pub use event::{Action, Event, Policy, Signal};
 pub use host::{Generation, Host};
-pub use logs::open_logs;
+pub use logs::{check, open_logs};
 pub use slot::{Cause, Departed, Status};
 pub use state::Arbiter;

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use super::drive::{Birth, Child, Driver, Outcome, policy};
 use super::event::{Action, Event};
 use super::host::Generation;
-use super::logs::open_logs;
+use super::logs::{check, open_logs};
 use super::pidfile::Pidfile;
 use super::signals::HeldBack;
 use super::sockets;
@@ -163,6 +163,7 @@ impl Driver<'_> {
 
     fn try_reload(&mut self) -> Result<(), Failure> {
         let fresh = self.host.reload()?;
+        check(&fresh)?;
         let listeners = sockets::open(&fresh.config, &self.listeners)?;
         let moved = match self.change_over(fresh) {
             Ok(moved) => moved,
@@ -202,7 +203,7 @@ impl Driver<'_> {
     /// Takes a configuration into force, as far as that may still fail; the pidfile, if that moves.
     /// Nothing of it is left after a failure but the logs, which the caller sees to.
     fn change_over(&mut self, fresh: Generation) -> Result<Option<Option<Pidfile>>, Failure> {
-        open_logs(&fresh.config)?;
+        open_logs(&fresh)?;
         let moved = self.moved_pidfile(&fresh.config)?;
         let (before, after) = (self.machine.wanted(), fresh.config.workers);
         let old = std::mem::replace(&mut self.generation, fresh);
@@ -222,7 +223,7 @@ impl Driver<'_> {
 
     /// Logs to where the configuration in force says.
     fn return_to_logs(&self) {
-        if let Err(failure) = open_logs(&self.generation.config) {
+        if let Err(failure) = open_logs(&self.generation) {
             log::error!("{failure}; logging on as the new configuration says");
         }
     }

@@ -24,6 +24,7 @@ mod typed;
 mod value;
 
 pub use address::{Address, InvalidAddress};
+pub(crate) use declared::ACCESS_LOG_FORMAT;
 pub use layers::{Entry, Layer, Settings, Source};
 pub(crate) use plugins::json;
 pub use plugins::{OnCrash, OnError, PerEvent, Place, PluginSpec};

@@ -139,6 +139,11 @@ impl Module {
         }
     }
 
+    /// What was made before the fork.
+    pub(super) fn module_state(&self) -> *mut c_void {
+        self.state
+    }
+
     /// Waits for its turn, where its handlers must not be called by two threads at once.
     pub(super) fn take_turn(&self) -> Option<MutexGuard<'_, ()>> {
         (!self.descriptor.is_thread_safe)

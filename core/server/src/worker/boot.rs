@@ -162,8 +162,9 @@ fn serve(
 ) -> Result<i32, Early> {
     let (class, threads) = (job.config.worker_class, job.config.threads);
     let cell = job.side.cell();
-    let env = Env::new(job.config, job.bus, means, cell)
-        .map_err(|invalid| Failure::operator(format!("setting 'access_log_format': {invalid}")))?;
+    let env = plugin::makers(&job.config, &job.plugins)
+        .and_then(|makers| Env::new(job.config, job.bus, means, cell, makers))
+        .map_err(|invalid| Failure::operator(format!("the access log: {invalid}")))?;
     let shared = Shared::new(Arc::new(env), job.side, job.listeners)
         .map_err(|error| cannot("wait for connections", &error))?;
     runtime.boots();

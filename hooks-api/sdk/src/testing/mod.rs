@@ -36,8 +36,10 @@
 //! [`FakeHost::decision`] tells how.
 
 mod fake;
+mod record;
 mod request;
 mod tables;
 
 pub use fake::{Code, FakeHost, Logged};
+pub use record::FakeRecord;
 pub use request::{Decision, FakeAnswer, FakeRequest};

@@ -3,6 +3,8 @@
 mod http;
 mod later;
 mod logging;
+
+pub(crate) use logging::ACCESS_LOG_FORMAT;
 mod mechanics;
 mod plugins;
 mod server;

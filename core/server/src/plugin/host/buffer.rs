@@ -14,7 +14,12 @@ impl Buffer {
         std::ptr::from_mut(self).cast()
     }
 
-    /// What was written.
+    /// The bytes that were written.
+    pub(in super::super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What was written, as one line.
     pub(in super::super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0).trim().replace('\n', " ")
     }

@@ -11,11 +11,14 @@ use tricorn_http::{Head, HeadScan, Rules, Scanned, Status};
 
 use super::super::descriptor::{Contents, Descriptor, HandlerDescriptor};
 use super::super::host::{Buffer, Ctx, code_name};
+use super::super::logs::try_out;
 use super::super::module::init;
 use super::super::payload;
 use super::super::trial::{new_threads, threads};
 use crate::config::PluginSpec;
-use crate::exchange::{End, Ending, Endpoints, Local, Notes, Passage, Request, Stage, Ticket};
+use crate::exchange::{
+    End, Ending, Endpoints, Local, Notes, Passage, Record, Request, Stage, Ticket,
+};
 use crate::hooks::{Event, Member, Obituary, Occasion};
 
 /// One promise, and how it is put to the test in a child: the reasons for which it is not kept.
@@ -25,7 +28,7 @@ pub(super) struct Trial {
 }
 
 /// The trials, in their order.
-pub(super) const TRIALS: [Trial; 7] = [
+pub(super) const TRIALS: [Trial; 8] = [
     Trial {
         what: "the file opens, and its entry is sound",
         run: |_, _| Vec::new(),
@@ -49,6 +52,10 @@ pub(super) const TRIALS: [Trial; 7] = [
     Trial {
         what: "every handler takes its event, and gives a verdict that it allows",
         run: every_event,
+    },
+    Trial {
+        what: "what it offers for the logs is whole",
+        run: logs_are_whole,
     },
     Trial {
         what: "a thousand requests leave no thread and no descriptor behind",
@@ -116,6 +123,25 @@ fn strange_options(contents: &Contents, spec: &PluginSpec) -> Vec<String> {
 }
 
 /// Makes module and instance, and calls `with` in the worker that this child then is.
+fn logs_are_whole(contents: &Contents, spec: &PluginSpec) -> Vec<String> {
+    let passage = passage(Stage::Done);
+    let record = Record {
+        request: &passage.request,
+        response: &passage.response,
+        sent: 5,
+        duration: 1_000_000,
+        end: End::Complete,
+        environ: &[],
+        attachment: None,
+    };
+    for_each(contents, |plugin| {
+        let (_, state) = module(plugin, spec)?;
+        let tried = try_out(plugin, state, &record);
+        take_down(plugin, state);
+        tried
+    })
+}
+
 fn with_instance(
     contents: &Contents,
     spec: &PluginSpec,

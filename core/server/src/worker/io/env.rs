@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::ages::Ages;
-use crate::access::RequestLog;
+use crate::access::{Makers, RequestLog};
 use crate::clock::{self, nanos};
 use crate::config::Config;
 use crate::exchange::Request;
@@ -79,6 +79,7 @@ impl Env {
         bus: Arc<Bus>,
         means: Means,
         cell: &'static Cell,
+        makers: Makers,
     ) -> Result<Self, String> {
         let time = &config.time;
         let limits = TimeLimits {
@@ -88,7 +89,7 @@ impl Env {
             decision: time.timeout.map(nanos),
             keepalive: nanos(time.keepalive),
         };
-        let requests = RequestLog::open(&config.logging)?;
+        let requests = RequestLog::open(&config.logging, makers)?;
         let natives = Natives::of(&bus);
         let asks_duration = requests.as_ref().is_some_and(RequestLog::wants_duration);
         let wants_duration = asks_duration || natives.done;
