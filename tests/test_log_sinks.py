@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import re
@@ -13,6 +14,8 @@ import time
 import pytest
 
 from tests.harness import eventually
+from tests.harness.client import Client
+from tests.harness.server import run
 from tests.test_logs import PLAIN, lines, logged
 
 LOG = ("--access-logfile", "access.log")
@@ -401,3 +404,101 @@ def test_capture_output_follows_the_rotated_file(server):
         return "printed /after" in lines(server, "error.log")
 
     eventually(printed)
+
+
+YAML = """\
+appenders:
+  errors:
+    kind: file
+    path: error.log
+    encoder: {pattern: "{l}|{m}{n}"}
+  requests:
+    kind: file
+    path: access.json
+    encoder: {kind: json}
+root:
+  level: info
+  appenders: [errors]
+loggers:
+  tricorn::access:
+    level: info
+    appenders: [requests]
+    additive: false
+"""
+
+TOML = """\
+[appenders.errors]
+kind = "file"
+path = "error.log"
+encoder = { pattern = "{l}|{m}{n}" }
+[appenders.requests]
+kind = "file"
+path = "access.json"
+encoder = { kind = "json" }
+[root]
+level = "info"
+appenders = ["errors"]
+[loggers."tricorn::access"]
+level = "info"
+appenders = ["requests"]
+additive = false
+"""
+
+
+@pytest.mark.parametrize(("name", "text"), [("log.yaml", YAML), ("log.toml", TOML)])
+def test_a_log4rs_file_says_where_the_logs_go_and_in_which_form(server, name, text):
+    (server.folder / name).write_text(text)
+    arguments = ("--log-config", name, "-w", "2", *SHORT)
+    server.spawn("-b", "127.0.0.1:0", *arguments, PLAIN)
+
+    def listening():
+        return re.search(r"INFO\|Listening at: \S+:(\d+)", "\n".join(lines(server, "error.log")))
+
+    port = int(eventually(listening)[1])
+    with Client(("127.0.0.1", port)) as client:
+        client.get("/hello")
+    (line,) = logged(server, name="access.json")
+    assert json.loads(line)["message"] == "GET /hello 200"
+    (server.folder / "access.json").rename(server.folder / "access.json.1")
+    server.send_signal(signal.SIGUSR1)
+
+    def reopened():
+        with Client(("127.0.0.1", port)) as client:
+            client.get("/pid")
+        return lines(server, "access.json")
+
+    assert json.loads(eventually(reopened)[0])["message"] == "GET /pid 200"
+    assert server.log == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("refresh_rate: 30 seconds\n" + YAML, "refresh_rate starts a thread"),
+        (YAML.replace("kind: file", "kind: rolling_file", 1), "every worker would roll the file"),
+        (YAML.replace("path: error.log", "path: error.log\n    append: false"), "append: false"),
+        (YAML.replace("[errors]", "[nowhere]"), "nowhere"),
+        (YAML.replace("kind: json", "kind: carrier-pigeon"), "carrier-pigeon"),
+        ("appenders: [", "log.yaml"),
+        (YAML.replace("path: error.log", "path: /no/such/folder/x"), "/no/such/folder/x"),
+    ],
+)
+def test_a_log4rs_file_that_is_unsafe_or_wrong_is_one_clear_line(tmp_path, text, complaint):
+    (tmp_path / "log.yaml").write_text(text)
+    done = run(tmp_path, "--log-config", "log.yaml", "-b", "127.0.0.1:0", PLAIN)
+    assert done.returncode == 1, done.stderr
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_loglevel_follows_hup(server):
+    server.write("server.conf.py", "loglevel = 'warning'\n")
+    server.spawn("-b", "127.0.0.1:0", "-c", "server.conf.py", PLAIN)
+    eventually(lambda: server.workers())
+    server.write(
+        "server.conf.py",
+        "loglevel = 'debug'\n"
+        "def post_worker_init(worker): worker.log.debug('heard'); worker.log.info('as well')\n",
+    )
+    eventually(lambda: server.send_signal(signal.SIGHUP) or "[DEBUG] heard" in server.log)
+    assert "[INFO] as well" in server.log

@@ -96,7 +96,9 @@ def logger_class(cfg: Config) -> type[Any]:
     is_own = given is None or given in OWN
     if isinstance(given, str) and given.startswith("plugin:"):
         return Logger
-    if is_own and not (cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json):
+    by_log4rs = str(cfg.logconfig).endswith((".yaml", ".yml", ".toml", ".json"))
+    by_file = cfg.logconfig and not by_log4rs
+    if is_own and not (by_file or cfg.logconfig_dict or cfg.logconfig_json):
         return Logger
     if is_own:
         # Only the standard library's loggers can be configured so.

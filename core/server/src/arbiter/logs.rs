@@ -29,6 +29,7 @@ pub fn check(generation: &Generation) -> Result<(), Failure> {
                 .mend("docs/logs.md lists the atoms and the presets")
         })?;
     }
+    logging.log4rs.as_deref().map(foreign).transpose()?;
     let patterns = logging.access_exclude.iter().map(String::as_str);
     Exclude::compile(patterns).map_err(|invalid| {
         config
@@ -63,13 +64,18 @@ pub fn open_logs(generation: &Generation) -> Result<(), Failure> {
                 AccessSink::File(path) => file_or_stream(path),
             }),
         level: logging.level,
+        foreign: logging.log4rs.as_deref().map(foreign).transpose()?,
         owner: owner(config),
         syslog: own.then(|| syslog(config)).transpose()?.flatten(),
         statsd: statsd.as_ref().ok().cloned().flatten(),
     };
     let refused = |what: String| {
         let is_access = matches!(&options.access, Some(Target::File(path)) if what.contains(&path.display().to_string()));
-        let setting = if is_access { "accesslog" } else { "errorlog" };
+        let setting = match (&options.foreign, is_access) {
+            (Some(_), _) => "logconfig",
+            (None, true) => "accesslog",
+            (None, false) => "errorlog",
+        };
         Failure::operator(format!("setting '{setting}': {what}"))
             .from_origin(config.settings.source(setting).to_string())
             .mend("give a path this user may write")
@@ -87,6 +93,13 @@ pub fn open_logs(generation: &Generation) -> Result<(), Failure> {
         })?;
     }
     plugin::relay_logs(config, &generation.plugins)
+}
+
+fn foreign(path: &Path) -> Result<log::Foreign, Failure> {
+    log::Foreign::read(path).map_err(|what| {
+        Failure::operator(format!("setting 'logconfig': {what}"))
+            .mend("see docs/logs.md for what a log4rs file may hold")
+    })
 }
 
 /// Paths of standard streams stand for these: where they are sockets they cannot be opened by path.

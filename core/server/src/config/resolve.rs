@@ -12,6 +12,7 @@ use super::address::Address;
 use super::check::strings;
 use super::layers::Settings;
 use super::plugins;
+use super::start::from_start;
 use super::telemetry::{
     Statsd, StatsdAddress, Syslog, SyslogAddress, facility as facility_number, prefix,
 };
@@ -264,6 +265,7 @@ impl Reader<'_> {
                 .to_owned(),
             formatter: self.formatter()?,
             logger: self.logger()?,
+            log4rs: self.log4rs().map(from_start),
             access_exclude: strings(self.0.value("access_log_exclude"))
                 .map(str::to_owned)
                 .collect(),
@@ -299,6 +301,15 @@ impl Reader<'_> {
         })
     }
 
+    /// A file for log4rs, by the end of its name.
+    fn log4rs(&self) -> Option<&str> {
+        let is_log4rs = |path: &&str| {
+            let end = path.rsplit_once('.').map_or("", |(_, end)| end);
+            matches!(end, "yaml" | "yml" | "toml" | "json")
+        };
+        self.text("logconfig").filter(is_log4rs)
+    }
+
     /// The server's own logger, by any of its names, is native, unless it is to be configured as only
     /// the standard library's loggers can be.
     fn logger(&self) -> Result<Maker, Failure> {
@@ -311,9 +322,10 @@ impl Reader<'_> {
             Value::Dict(items) => !items.is_empty(),
             _ => true,
         };
+        let by_log4rs = self.log4rs().is_some();
         let is_configured = ["logconfig", "logconfig_dict", "logconfig_json"]
             .into_iter()
-            .any(is_set);
+            .any(|name| is_set(name) && !(by_log4rs && name == "logconfig"));
         Ok(match self.0.value("logger_class") {
             Value::None if !is_configured => Maker::Native,
             Value::Str(name) if OWN_LOGGER.contains(&name.as_str()) && !is_configured => {

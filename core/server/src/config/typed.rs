@@ -76,6 +76,8 @@ pub struct Logging {
     pub formatter: Maker,
     /// Who has the logs.
     pub logger: Maker,
+    /// A configuration of log4rs's own, in place of the files.
+    pub log4rs: Option<PathBuf>,
     /// Patterns of paths that it is spared.
     pub access_exclude: Vec<String>,
     /// A syslog that lines are sent to as well.
@@ -100,7 +102,9 @@ impl Logging {
     /// Whether requests are logged.
     #[must_use]
     pub fn logs_access(&self) -> bool {
-        self.accesslog.is_some() || self.syslog.as_ref().is_some_and(|syslog| syslog.access)
+        self.accesslog.is_some()
+            || self.log4rs.is_some()
+            || self.syslog.as_ref().is_some_and(|syslog| syslog.access)
     }
 }
 

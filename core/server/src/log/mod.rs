@@ -4,6 +4,7 @@
 //! each batch in one `write(2)` to a file opened for appending. Who logs is not known here.
 
 mod appenders;
+mod foreign;
 mod lines;
 mod lost;
 mod options;
@@ -25,10 +26,12 @@ use log4rs::config::runtime::{ConfigBuilder, LoggerBuilder, RootBuilder};
 use log4rs::config::{Appender, Config, Logger, Root};
 
 use appenders::{AccessAppender, ErrorAppender, RelayAppender, StatsdAppender, SyslogAppender};
+use foreign::Sinks;
 use sink::Sink;
 use statsd::Statsd;
 use syslog::{INFO, Syslog};
 
+pub use foreign::Foreign;
 pub use options::{CannotOpen, Options, Owner, Target};
 pub use relay::Relay;
 pub use timestamp::{clf_time, error_time, iso_time};
@@ -53,6 +56,8 @@ struct Open {
     access: Option<Arc<Sink>>,
     syslog: Option<Arc<Syslog>>,
     statsd: Option<Arc<Statsd>>,
+    /// The files of a configuration of log4rs's own.
+    foreign: Arc<Sinks>,
     options: Options,
     /// Standard output and standard error go to the error log's file.
     captures: bool,
@@ -75,7 +80,11 @@ static INSTALLED: OnceLock<Installed> = OnceLock::new();
 /// A file that cannot be opened. What was open before stays in use.
 pub fn install(options: &Options) -> Result<(), CannotOpen> {
     let mut open = Open::new(options)?;
-    LEVEL.store(options.level as i32, Ordering::Relaxed);
+    let level = options
+        .foreign
+        .as_ref()
+        .map_or(options.level, Foreign::level);
+    LEVEL.store(level as i32, Ordering::Relaxed);
     if let Some(installed) = INSTALLED.get() {
         let mut former = lock(&installed.open);
         open.captures = former.captures;
@@ -138,6 +147,7 @@ pub fn after_fork() {
         if let Some(Ok(access)) = open.access.as_ref().map(|sink| sink.inherit()) {
             open.access = Some(Arc::new(access));
         }
+        open.foreign = Arc::new(open.foreign.inherit());
         open.syslog = open
             .syslog
             .as_ref()
@@ -223,6 +233,8 @@ pub fn capture_output() -> io::Result<()> {
 /// Where access lines go.
 #[derive(Debug, Clone)]
 pub struct AccessLines {
+    /// Wherever a configuration of log4rs's own says.
+    by_logger: bool,
     sink: Option<Arc<Sink>>,
     syslog: Option<Arc<Syslog>>,
 }
@@ -233,7 +245,9 @@ pub struct AccessLines {
 pub fn access_lines() -> Option<AccessLines> {
     let open = lock(&INSTALLED.get()?.open);
     let syslog = open.syslog.clone().filter(|syslog| syslog.takes_access());
-    (open.access.is_some() || syslog.is_some()).then(|| AccessLines {
+    let by_logger = open.options.foreign.is_some();
+    (by_logger || open.access.is_some() || syslog.is_some()).then(|| AccessLines {
+        by_logger,
         sink: open.access.clone(),
         syslog,
     })
@@ -242,7 +256,7 @@ pub fn access_lines() -> Option<AccessLines> {
 impl AccessLines {
     /// Adds a line, which `render` appends without its end.
     pub fn add(&self, render: impl FnOnce(&mut String)) {
-        if let (Some(sink), None) = (&self.sink, &self.syslog) {
+        if let (Some(sink), None, false) = (&self.sink, &self.syslog, self.by_logger) {
             return sink.add(|lines| {
                 render(lines);
                 lines.push('\n');
@@ -250,6 +264,9 @@ impl AccessLines {
         }
         let mut line = String::new();
         render(&mut line);
+        if self.by_logger {
+            return log::info!(target: ACCESS, "{line}");
+        }
         if let Some(syslog) = &self.syslog {
             syslog.send(INFO, "access", &line);
         }
@@ -290,14 +307,23 @@ impl Open {
                 .map(Arc::new)
                 .map_err(|error| cannot_open(target, error))
         };
-        Ok(Self {
+        let open = Self {
             errors: open(&options.errors)?,
             access: options.access.as_ref().map(open).transpose()?,
             syslog: options.syslog.clone().map(Syslog::new).map(Arc::new),
             statsd: options.statsd.clone().map(Statsd::new).map(Arc::new),
+            foreign: Arc::default(),
             options: options.clone(),
             captures: false,
-        })
+        };
+        if let Some(foreign) = &options.foreign {
+            let built = foreign.build(&open.foreign, Some(options));
+            built.map_err(|error| CannotOpen {
+                path: foreign.path().to_owned(),
+                error: io::Error::other(error),
+            })?;
+        }
+        Ok(open)
     }
 
     /// Opens each file again; what could not be.
@@ -310,6 +336,11 @@ impl Open {
                 problems.push(cannot_open(target, error));
             }
         }
+        for (target, sink) in self.foreign.all() {
+            if let Err(error) = sink.reopen(&target, &self.options) {
+                problems.push(cannot_open(&target, error));
+            }
+        }
         if self.captures {
             // What fails leaves them where they were.
             let _ = self.errors.take_stdio();
@@ -318,6 +349,10 @@ impl Open {
     }
 
     fn config(&self) -> Config {
+        let foreign = self.options.foreign.as_ref();
+        if let Some(Ok(config)) = foreign.map(|it| it.build(&self.foreign, Some(&self.options))) {
+            return config;
+        }
         let (builder, root) = self.error_log(Config::builder());
         let (builder, access) = self.access_log(builder);
         let builder = builder.logger(access);

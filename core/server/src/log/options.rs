@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use log::LevelFilter;
 
+use super::foreign::Foreign;
 use super::{statsd, syslog};
 
 /// Where lines go.
@@ -50,13 +51,15 @@ pub struct Options {
     pub owner: Option<Owner>,
     /// What is sent to a syslog besides.
     pub syslog: Option<syslog::Options>,
+    /// A configuration of log4rs's own, in place of all files here.
+    pub foreign: Option<Foreign>,
     /// Who is told of metrics.
     pub statsd: Option<statsd::Options>,
 }
 
 /// A log that cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the log file {}: {error}", path.display())]
+#[error("cannot write the log {}: {error}", path.display())]
 pub struct CannotOpen {
     /// The file.
     pub path: PathBuf,
