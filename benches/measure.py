@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benches.loads import Load
-from benches.servers import Server
+from benches.servers import ACCESS_LOG, Server
 
 #: The cores of the server and of wrk.
 CORES = ("0", "1")
@@ -69,6 +69,7 @@ def running(server: Server, load: Load) -> Iterator[tuple[int, int]]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        ACCESS_LOG.unlink(missing_ok=True)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -54,12 +54,19 @@ def targets(load: Load, results: Results) -> Iterator[str]:
         for name, aim in (
             ("tricorn gthread", 0.7),
             ("tricorn hooks", 1 / 1.25),
-            ("tricorn log", 1 / 1.15),
+            ("tricorn log", 0.90),
+            ("tricorn json log", 0.85),
             ("tricorn native", 1 / 1.03),
             ("tricorn ten natives", 1 / 1.10),
         ):
             if given := results.get(name):
                 yield _line(f"{name} to tricorn", *ratios(given, ours), aim)
+        built_in, plugin = results.get("tricorn json log"), results.get("tricorn plugin log")
+        if built_in and plugin:
+            yield _line("tricorn plugin log to tricorn json log", *ratios(plugin, built_in), 0.95)
+        if python := results.get("tricorn python log"):
+            rate, cpu = ratios(python, ours)
+            yield f"  tricorn python log to tricorn: {rate:.2f} by rate, {cpu:.2f} by CPU"
         answer, bare = results.get("tricorn answer"), results.get("bare loop")
         if answer and bare:
             yield _line("tricorn answer to the bare loop", *ratios(answer, bare), 0.85)

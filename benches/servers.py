@@ -57,12 +57,19 @@ def _peregrine(app: str, port: int) -> list[str]:
 
 
 HOOKS = ("-c", "benches/hooks.conf.py")
-LOG = ("--access-logfile", "/dev/null")
+#: What access logs are written to; removed after each run.
+ACCESS_LOG = BUILT / "access.log"
+LOG = ("--access-logfile", str(ACCESS_LOG))
+JSON_LOG = Path("target/release/libtricorn_plugin_json_log.so").resolve()
+FORMAT = ("--plugin", str(JSON_LOG), "--access-log-formatter", "plugin:tricorn.json-log")
 SERVERS = [
     _tricorn("tricorn"),
     _tricorn("tricorn gthread", "--threads", "4"),
     _tricorn("tricorn hooks", *HOOKS),
     _tricorn("tricorn log", *LOG),
+    _tricorn("tricorn json log", *LOG, "--access-logformat", "json"),
+    _tricorn("tricorn plugin log", *LOG, *FORMAT),
+    _tricorn("tricorn python log", *LOG, "-c", "benches/logger.conf.py"),
     _tricorn("tricorn native", "--plugin", str(BUILT / "one.so")),
     _tricorn("tricorn ten natives", "--plugin", str(BUILT / "ten.so")),
     _tricorn("tricorn answer", "--plugin", str(BUILT / "answer.so")),

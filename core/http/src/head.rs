@@ -86,11 +86,14 @@ impl Head {
     /// The first line as it was sent, if it could not be read; `None` if it was.
     #[must_use]
     pub fn unread_line(&self) -> Option<&[u8]> {
-        if self.line.method.len() > 0 {
-            return None;
-        }
-        let end = self.bytes.iter().position(|&b| b == b'\r' || b == b'\n');
-        Some(&self.bytes[..end.unwrap_or(self.bytes.len())])
+        (self.line.method.len() == 0).then(|| self.first_line())
+    }
+
+    /// The first line as it was sent, as far as it came.
+    #[must_use]
+    pub fn first_line(&self) -> &[u8] {
+        let end = memchr::memchr2(b'\r', b'\n', &self.bytes);
+        &self.bytes[..end.unwrap_or(self.bytes.len())]
     }
 
     fn clear(&mut self) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use humantime::format_rfc3339_millis;
 use serde_json::Value;
 use tricorn_hooks::{AccessRecord, Error, Result};
 
@@ -91,10 +90,7 @@ fn constant(fields: &BTreeMap<String, Value>) -> Vec<u8> {
 
 fn field(name: &str, record: &AccessRecord<'_>, object: &mut Object<'_>) {
     match name {
-        "time" => object.text(
-            name,
-            format_rfc3339_millis(record.time()).to_string().as_bytes(),
-        ),
+        "time" => object.time(name, record.time()),
         "client" => object.text(name, record.client()),
         "user" => object.optional(name, record.user()),
         "request" => object.optional(name, record.request_line()),

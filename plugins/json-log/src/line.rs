@@ -1,6 +1,8 @@
 //! Writing JSON (RFC 8259), a member at a time.
 
+use std::cell::RefCell;
 use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use humantime::format_rfc3339_millis;
 use tricorn_hooks::{End, LogRecord};
@@ -30,7 +32,26 @@ impl<'l> Object<'l> {
     /// A member whose value is text; bytes that are no UTF-8 become U+FFFD.
     pub(crate) fn text(&mut self, name: &str, value: &[u8]) {
         self.name(name);
-        string(&String::from_utf8_lossy(value), self.line);
+        string(value, self.line);
+    }
+
+    /// A member whose value is a time (RFC 3339, in UTC).
+    pub(crate) fn time(&mut self, name: &str, time: SystemTime) {
+        thread_local! {
+            /// Requests of the same millisecond share its text.
+            static LAST: RefCell<(u128, String)> = const { RefCell::new((0, String::new())) };
+        }
+        self.name(name);
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        LAST.with_borrow_mut(|(last, text)| {
+            if *last != since.as_millis() {
+                *last = since.as_millis();
+                *text = format_rfc3339_millis(time).to_string();
+            }
+            self.line.push(b'"');
+            self.line.extend_from_slice(text.as_bytes());
+            self.line.push(b'"');
+        });
     }
 
     /// The same, null where there is none.
@@ -45,8 +66,8 @@ impl<'l> Object<'l> {
 
     pub(crate) fn number(&mut self, name: &str, value: u64) {
         self.name(name);
-        // Writing to memory cannot fail, here and below.
-        let _ = write!(self.line, "{value}");
+        let mut digits = itoa::Buffer::new();
+        self.line.extend_from_slice(digits.format(value).as_bytes());
     }
 
     /// Members that are written already.
@@ -57,10 +78,12 @@ impl<'l> Object<'l> {
         }
     }
 
+    /// Names are written as they are: what might have to be escaped in one is refused beforehand.
     fn name(&mut self, name: &str) {
         self.comma();
-        string(name, self.line);
-        self.line.push(b':');
+        self.line.push(b'"');
+        self.line.extend_from_slice(name.as_bytes());
+        self.line.extend_from_slice(b"\":");
     }
 
     fn comma(&mut self) {
@@ -72,29 +95,35 @@ impl<'l> Object<'l> {
 }
 
 /// Appends a string. What a terminal might take for an instruction is escaped too.
-fn string(text: &str, line: &mut Vec<u8>) {
+fn string(text: &[u8], line: &mut Vec<u8>) {
+    let is_plain = |&byte: &u8| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
     line.push(b'"');
-    for character in text.chars() {
-        match character {
-            '"' => line.extend_from_slice(b"\\\""),
-            '\\' => line.extend_from_slice(b"\\\\"),
-            '\n' => line.extend_from_slice(b"\\n"),
-            c if c.is_control() || c == '\u{2028}' || c == '\u{2029}' => {
-                let _ = write!(line, "\\u{:04x}", u32::from(c));
-            }
-            c => line.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
+    if text.iter().all(is_plain) {
+        line.extend_from_slice(text);
+    } else {
+        let text = String::from_utf8_lossy(text);
+        text.chars().for_each(|character| escaped(character, line));
     }
     line.push(b'"');
+}
+
+fn escaped(character: char, line: &mut Vec<u8>) {
+    match character {
+        '"' => line.extend_from_slice(b"\\\""),
+        '\\' => line.extend_from_slice(b"\\\\"),
+        '\n' => line.extend_from_slice(b"\\n"),
+        c if c.is_control() || c == '\u{2028}' || c == '\u{2029}' => {
+            // Writing to memory cannot fail.
+            let _ = write!(line, "\\u{:04x}", u32::from(c));
+        }
+        c => line.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
 }
 
 /// Appends the object for a message.
 pub(crate) fn message(record: &LogRecord<'_>, constant: &[u8], line: &mut Vec<u8>) {
     let mut object = Object::begin(line);
-    object.text(
-        "time",
-        format_rfc3339_millis(record.time).to_string().as_bytes(),
-    );
+    object.time("time", record.time);
     object.text("level", record.level.name().as_bytes());
     object.number("pid", u64::try_from(record.pid).unwrap_or(0));
     object.text("target", record.target.as_bytes());

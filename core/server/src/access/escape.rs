@@ -27,6 +27,9 @@ pub(super) fn escape_text(text: &str, line: &mut String) {
 /// Appends a line of somebody else's making, in which quotation marks are its own affair. Bytes that
 /// are no UTF-8 become U+FFFD.
 pub fn escape_controls(bytes: &[u8], line: &mut String) {
+    if bytes.iter().all(|&byte| (0x20..0x7f).contains(&byte)) {
+        return line.push_str(std::str::from_utf8(bytes).unwrap_or_default());
+    }
     for character in String::from_utf8_lossy(bytes).chars() {
         match character {
             '"' | '\\' => line.push(character),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tricorn_http::{Known, percent_decode};
+use tricorn_http::{Known, Version, percent_decode};
 
 use super::value;
 use crate::exchange::Record;
@@ -17,7 +17,7 @@ pub struct Facts<'r> {
     /// The user name of Basic authentication, or nothing.
     pub user: Vec<u8>,
     /// The first line.
-    pub request_line: Cow<'r, [u8]>,
+    pub request_line: &'r [u8],
     /// The method.
     pub method: &'r [u8],
     /// The target as it was sent.
@@ -27,7 +27,7 @@ pub struct Facts<'r> {
     /// The query as it was sent.
     pub query: &'r [u8],
     /// `HTTP/1.1`
-    pub protocol: String,
+    pub protocol: Cow<'static, str>,
     /// The header Referer.
     pub referer: &'r [u8],
     /// The header User-Agent.
@@ -50,25 +50,22 @@ impl<'r> Facts<'r> {
             },
             client,
             user: value::user_name(head).unwrap_or_default(),
-            request_line: Cow::Borrowed(&[]),
+            request_line: head.first_line(),
             method: &[],
             target: &[],
             path: Cow::Borrowed(&[]),
             query: &[],
-            protocol: String::new(),
+            protocol: Cow::Borrowed(""),
             referer: head.known(Known::Referer).unwrap_or_default(),
             user_agent: head.known(Known::UserAgent).unwrap_or_default(),
         };
-        if let Some(unread) = head.unread_line() {
-            facts.request_line = Cow::Borrowed(unread);
+        if head.unread_line().is_some() {
             return facts;
         }
         facts.method = head.method();
         facts.target = head.target();
         facts.query = head.query();
-        value::protocol(head.version(), &mut facts.protocol);
-        let parts = [facts.method, facts.target, facts.protocol.as_bytes()];
-        facts.request_line = Cow::Owned(parts.join(&b' '));
+        facts.protocol = protocol(head.version());
         facts.path = Cow::Borrowed(head.path());
         if head.path().contains(&b'%') {
             let mut decoded = Vec::new();
@@ -76,5 +73,13 @@ impl<'r> Facts<'r> {
             facts.path = Cow::Owned(decoded);
         }
         facts
+    }
+}
+
+fn protocol(version: Version) -> Cow<'static, str> {
+    match (version.major, version.minor) {
+        (1, 1) => Cow::Borrowed("HTTP/1.1"),
+        (1, 0) => Cow::Borrowed("HTTP/1.0"),
+        (major, minor) => Cow::Owned(format!("HTTP/{major}.{minor}")),
     }
 }

@@ -1,7 +1,7 @@
 //! Logs and formats that plugins offer: `logger_class = "plugin:ID"` and
 //! `access_log_formatter = "plugin:ID"`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -361,7 +361,12 @@ impl LineMaker for NativeFormat {
         let Some(write) = self.table.write else {
             return false;
         };
-        let mut made = Buffer::default();
+        thread_local! {
+            static MADE: RefCell<Buffer> = const { RefCell::new(Buffer::new()) };
+        }
+        // Taken out, not borrowed: the plugin's code runs meanwhile.
+        let mut made = MADE.replace(Buffer::new());
+        made.clear();
         let code = show(record, |record| {
             // SAFETY: as the ABI describes the function; all lives through the call.
             unsafe { write(self.format, record, made.handle()) }
@@ -369,6 +374,7 @@ impl LineMaker for NativeFormat {
         if code == abi::OK {
             escape_controls(made.bytes(), line);
         }
+        MADE.set(made);
         code == abi::OK
     }
 }
@@ -394,7 +400,7 @@ fn show<R>(record: &Record<'_>, with: impl FnOnce(*const abi::AccessRecord) -> R
         sent: record.sent,
         client: text(facts.client.as_bytes()),
         user: text(&facts.user),
-        request_line: text(&facts.request_line),
+        request_line: text(facts.request_line),
         method: text(facts.method),
         target: text(facts.target),
         path: text(&facts.path),

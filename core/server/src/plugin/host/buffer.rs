@@ -9,6 +9,14 @@ use super::code_name;
 pub(in super::super) struct Buffer(Vec<u8>);
 
 impl Buffer {
+    pub(in super::super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(in super::super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// What the plugin gets.
     pub(in super::super) fn handle(&mut self) -> *mut abi::Buffer {
         std::ptr::from_mut(self).cast()
