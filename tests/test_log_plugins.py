@@ -191,3 +191,13 @@ def test_the_validator_tries_what_a_plugin_offers_for_the_logs(tmp_path):
     done = run(tmp_path, "plugin", "check", str(compiled("logs")))
     assert done.returncode == 0, done.stdout
     assert "what it offers for the logs is whole" in done.stdout
+
+
+def test_a_format_that_crashes_is_named(server):
+    server.start(
+        *(PLAIN, *LOG, "--plugin", str(compiled("logs"))),
+        *("--access-log-formatter", "plugin:org.example.fixture"),
+    )
+    server.get("/env")
+    server.wait_for_log("inside org.example.fixture/access_format")
+    eventually(lambda: server.get("/hello").status == 200)

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -351,3 +352,71 @@ def test_extra_sends_a_metric_and_nothing_is_logged_for_it(server):
     )
     server.wait_for_log("[INFO] told")
     assert "[INFO] \n" not in server.log
+
+
+def test_a_logger_that_a_package_offers_is_found_by_its_name(server):
+    folder = server.folder / "shop_logs-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: shop-logs\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[gunicorn.loggers]\nmain = shop_logs:Shop\n")
+    server.write(
+        "shop_logs.py",
+        """
+        from gunicorn.glogging import Logger
+        class Shop(Logger):
+            error_fmt = "SHOP|%(message)s"
+            @classmethod
+            def install(cls):
+                print("installed", flush=True)
+        """,
+    )
+    for count, name in enumerate(("egg:shop-logs#main", "main"), 1):
+        server.spawn("-b", "127.0.0.1:0", "--logger-class", name, PLAIN, PYTHONPATH=".")
+        server.wait_for_log("SHOP|Listening at: ", count)
+        assert "installed" in server.log
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_every_request_is_told_once_whatever_the_class_of_worker(server, threads):
+    server.write("server.conf.py", CLASS)
+    server.spawn("-b", "127.0.0.1:0", "-c", "server.conf.py", "--threads", threads, PLAIN)
+    (line,) = own(server, "Listening at: ")
+    port = int(line.rpartition(":")[2].split()[0])
+
+    def ask():
+        with Client(("127.0.0.1", port)) as client:
+            for _ in range(20):
+                client.get("/hello")
+
+    askers = [threading.Thread(target=ask) for _ in range(5)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    server.stop()
+    assert len(having(server, "access: ")) == 100
+
+
+def test_a_logger_that_cannot_follow_a_reload_keeps_its_old_configuration(server):
+    server.write(
+        "server.conf.py",
+        """
+        from tricorn.glogging import Logger
+        class Picky(Logger):
+            def setup(self, cfg):
+                if cfg.workers == 2:
+                    raise ValueError("not two")
+                super().setup(cfg)
+        logger_class = Picky
+        """,
+    )
+    server.spawn("-b", "127.0.0.1:0", "-c", "server.conf.py", PLAIN)
+    server.wait_for_log("Listening at: ")
+    config = (server.folder / "server.conf.py").read_text()
+    server.write("server.conf.py", config + "\nworkers = 2\n")
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("the logger cannot follow the new configuration, and keeps the old one")
+    server.wait_for_log("ValueError: not two")
+    eventually(lambda: len(server.workers()) == 2)
+    assert server.get("/hello").status == 200

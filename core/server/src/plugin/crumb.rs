@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::link;
 use crate::hooks::Event;
 
+/// In place of an event: its format makes a line.
+pub(super) const FORMAT: u8 = 0xfc;
+/// In place of an event: its logger is called.
+pub(super) const LOGGER: u8 = 0xfd;
 /// In place of an event: the instance is being made.
 pub(super) const CREATE: u8 = 0xfe;
 /// In place of an event: it is being taken down.
@@ -41,6 +45,8 @@ fn write(place: usize, what: u8) -> u32 {
 pub(super) fn read(crumb: u32) -> Option<(usize, &'static str)> {
     let place = (crumb >> 8).checked_sub(1)?;
     let what = match (crumb & 0xff) as u8 {
+        FORMAT => "access_format",
+        LOGGER => "logger",
         CREATE => "worker_create",
         DESTROY => "worker_destroy",
         event => Event::ALL.get(usize::from(event))?.name(),

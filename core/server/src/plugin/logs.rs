@@ -11,6 +11,7 @@ use log::{Level, Record as Message};
 use tricorn_abi as abi;
 use tricorn_abi::Str;
 
+use super::crumb::{self, Crumb};
 use super::descriptor::Descriptor;
 use super::host::Buffer;
 use super::load::Plugins;
@@ -134,16 +135,6 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls a logger, unless this thread is inside of one. Whether it did.
-fn enter(call: impl FnOnce()) -> bool {
-    if INSIDE.replace(true) {
-        return false;
-    }
-    call();
-    INSIDE.set(false);
-    true
-}
-
 impl NativeLogger {
     fn open(module: Arc<Module>, table: abi::Logger) -> Result<Self, String> {
         let logger = open(&module, &table)?;
@@ -156,6 +147,18 @@ impl NativeLogger {
 
     fn handle(&self) -> *mut c_void {
         self.logger.load(Ordering::Acquire)
+    }
+
+    /// Calls it, unless this thread is inside of a logger. Whether it did.
+    fn enter(&self, call: impl FnOnce()) -> bool {
+        if INSIDE.replace(true) {
+            return false;
+        }
+        let crumb = Crumb::leave(self.module.place, crumb::LOGGER);
+        call();
+        drop(crumb);
+        INSIDE.set(false);
+        true
     }
 }
 
@@ -196,7 +199,7 @@ impl Relay for NativeLogger {
             message: lend(text.as_bytes()),
             file: message.file().map_or(NOTHING, |file| lend(file.as_bytes())),
         };
-        let called = enter(|| {
+        let called = self.enter(|| {
             if let Some(log) = self.table.log {
                 // SAFETY: as the ABI describes the function: the logger is one that it has opened,
                 // and the record lives through the call.
@@ -219,7 +222,7 @@ impl Relay for NativeLogger {
 
     fn reopen(&self) {
         let mut code = abi::OK;
-        enter(|| {
+        self.enter(|| {
             if let Some(reopen) = self.table.reopen {
                 // SAFETY: as above.
                 code = unsafe { reopen(self.handle()) };
@@ -241,7 +244,7 @@ impl Listener for Told {
             return;
         };
         show(record, |record| {
-            enter(|| {
+            self.0.enter(|| {
                 // SAFETY: as above.
                 unsafe { access(self.0.handle(), lend(line.as_bytes()), record) }
             });
@@ -250,7 +253,7 @@ impl Listener for Told {
 
     fn flush(&self) {
         if let Some(flush) = self.0.table.flush {
-            enter(|| {
+            self.0.enter(|| {
                 // SAFETY: as above.
                 unsafe { flush(self.0.handle()) }
             });
@@ -264,7 +267,7 @@ struct NativeFormat {
     table: abi::AccessFormat,
     format: *mut c_void,
     /// Its module stays as long as it is used.
-    _module: Arc<Module>,
+    module: Arc<Module>,
 }
 
 // SAFETY: the pointer is the plugin's own and only passed back to it; the ABI asks for functions that
@@ -284,7 +287,7 @@ impl NativeFormat {
         Ok(Self {
             table,
             format,
-            _module: Arc::clone(module),
+            module: Arc::clone(module),
         })
     }
 }
@@ -367,6 +370,7 @@ impl LineMaker for NativeFormat {
         // Taken out, not borrowed: the plugin's code runs meanwhile.
         let mut made = MADE.replace(Buffer::new());
         made.clear();
+        let _crumb = Crumb::leave(self.module.place, crumb::FORMAT);
         let code = show(record, |record| {
             // SAFETY: as the ABI describes the function; all lives through the call.
             unsafe { write(self.format, record, made.handle()) }
