@@ -264,3 +264,20 @@ def test_a_connection_that_the_application_takes_over_has_its_line(server):
         client.request("/taken").head()
     path = server.folder / "access.log"
     eventually(lambda: '"GET /taken HTTP/1.1" - ' in path.read_text(), "the line is there")
+
+
+def test_the_bytes_are_those_that_were_sent_also_when_the_client_goes_away(server):
+    server.write(
+        "app.py",
+        """
+        def application(environ, start_response):
+            start_response("200 OK", [("Content-Length", "30000000")])
+            return [bytes(30_000_000)]
+        """,
+    )
+    form = ("--access-logformat", "%(B)d")
+    server.start("app:application", "--access-logfile", "access.log", *form)
+    with server.connect() as client:
+        client.request("/").head()
+    (sent,) = logged(server)
+    assert 0 < int(sent) < 30_000_000

@@ -29,7 +29,7 @@ pub fn check(generation: &Generation) -> Result<(), Failure> {
                 .mend("docs/logs.md lists the atoms and the presets")
         })?;
     }
-    logging.log4rs.as_deref().map(foreign).transpose()?;
+    foreign(config)?;
     let patterns = logging.access_exclude.iter().map(String::as_str);
     Exclude::compile(patterns).map_err(|invalid| {
         config
@@ -64,7 +64,7 @@ pub fn open_logs(generation: &Generation) -> Result<(), Failure> {
                 AccessSink::File(path) => file_or_stream(path),
             }),
         level: logging.level,
-        foreign: logging.log4rs.as_deref().map(foreign).transpose()?,
+        foreign: foreign(config)?,
         owner: owner(config),
         syslog: own.then(|| syslog(config)).transpose()?.flatten(),
         statsd: statsd.as_ref().ok().cloned().flatten(),
@@ -95,9 +95,12 @@ pub fn open_logs(generation: &Generation) -> Result<(), Failure> {
     plugin::relay_logs(config, &generation.plugins)
 }
 
-fn foreign(path: &Path) -> Result<log::Foreign, Failure> {
-    log::Foreign::read(path).map_err(|what| {
-        Failure::operator(format!("setting 'logconfig': {what}"))
+fn foreign(config: &Config) -> Result<Option<log::Foreign>, Failure> {
+    let read = config.logging.log4rs.as_deref().map(log::Foreign::read);
+    read.transpose().map_err(|what| {
+        config
+            .settings
+            .complain("logconfig", what)
             .mend("see docs/logs.md for what a log4rs file may hold")
     })
 }

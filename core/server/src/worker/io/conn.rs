@@ -250,6 +250,12 @@ impl Conn {
         self.answer.pending().len() as u64 + file
     }
 
+    /// Bytes of content that the kernel has taken. Where an answer ended too early, framing and head
+    /// that were not sent count as content that was not.
+    pub(super) fn delivered(&self) -> u64 {
+        self.answer.taken.saturating_sub(self.owed())
+    }
+
     /// Sets the time limit, `after` nanoseconds from `now`.
     pub(super) fn limit_to(&mut self, now: u64, after: Option<u64>) {
         self.limit.at = after.map_or(NEVER, |after| now.saturating_add(after));

@@ -144,7 +144,7 @@ impl Core {
         let record = Record {
             request,
             response: &conn.answer.head,
-            sent: conn.answer.taken,
+            sent: conn.delivered(),
             duration,
             end,
             environ: &conn.answer.environ,

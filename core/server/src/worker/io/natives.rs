@@ -286,7 +286,7 @@ impl Core {
         let has_begun = conn.answer.reply.is_some();
         let ending = Ending {
             duration: clock::now().saturating_sub(request.started),
-            sent: conn.answer.taken,
+            sent: conn.delivered(),
             status: if has_begun {
                 conn.answer.head.status().code()
             } else {
