@@ -420,3 +420,50 @@ def test_a_logger_that_cannot_follow_a_reload_keeps_its_old_configuration(server
     server.wait_for_log("ValueError: not two")
     eventually(lambda: len(server.workers()) == 2)
     assert server.get("/hello").status == 200
+
+
+def test_what_is_said_does_not_wait_for_the_end_of_a_long_boot_or_request(server):
+    server.write(
+        "app.py",
+        """
+        import os, time
+        while not os.path.exists("go"):
+            time.sleep(0.02)
+        def application(environ, start_response):
+            environ["wsgi.errors"].write("half-way\\n")
+            while not os.path.exists("on"):
+                time.sleep(0.02)
+            start_response("200 OK", [])
+            return []
+        """,
+    )
+    server.write("server.conf.py", CLASS)
+    server.spawn("-b", "127.0.0.1:0", "-c", "server.conf.py", "app:application")
+    (line,) = own(server, "Listening at: ")
+    own(server, "Booting worker")
+    server.write("go", "")
+    port = int(line.rpartition(":")[2].split()[0])
+    with Client(("127.0.0.1", port)) as client:
+        client.request("/")
+        own(server, "error: half-way")
+        server.write("on", "")
+        assert client.reply().status == 200
+
+
+def test_a_logger_that_logs_to_the_server_does_not_hear_itself(server):
+    server.start(
+        PLAIN,
+        config="""
+            from tricorn import _native, glogging
+
+            class Echo(glogging.Logger):
+                def info(self, msg, *args, **kwargs):
+                    super().info(msg, *args, **kwargs)
+                    _native.log(20, "echo of " + str(msg)[:9])
+
+            logger_class = Echo
+        """,
+    )
+    server.wait_for_log("echo of Listening")
+    assert server.log.count("echo of Listening") == 1
+    assert server.get("/hello").status == 200

@@ -3,6 +3,7 @@
 //! Messages come up wherever the server is, with locks held that Python code may need. So they wait
 //! until the server is at a place where it may call Python, a turn of its loop later at most.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -56,6 +57,11 @@ impl LoggerRelay {
     }
 }
 
+thread_local! {
+    /// This thread is inside the logger.
+    static DELIVERING: Cell<bool> = const { Cell::new(false) };
+}
+
 /// The logger's method for a message.
 fn method(record: &Record<'_>) -> &'static str {
     match (record.level(), record.target()) {
@@ -69,8 +75,12 @@ fn method(record: &Record<'_>) -> &'static str {
 
 impl Relay for LoggerRelay {
     fn log(&self, record: &Record<'_>) {
-        let entry = (method(record), record.args().to_string());
-        self.lock().push(entry);
+        let (method, message) = (method(record), record.args().to_string());
+        if DELIVERING.get() {
+            // The logger's own words: given back to it they would never end.
+            return logs::write_natively(&message);
+        }
+        self.lock().push((method, message));
     }
 
     fn deliver(&self) {
@@ -80,7 +90,9 @@ impl Relay for LoggerRelay {
                 return;
             }
             for (method, message) in waiting {
+                let before = DELIVERING.replace(true);
                 self.call(method, Some(&message));
+                DELIVERING.set(before);
             }
         }
     }

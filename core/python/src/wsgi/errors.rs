@@ -41,6 +41,8 @@ fn log_lines(text: &str) {
     for line in lines.filter(|line| !line.is_empty()) {
         log::error!("{line}");
     }
+    // The request may go on for long, and its lines are not to wait for its end.
+    tricorn_server::log::deliver();
 }
 
 /// Logs what this thread's request has begun: the next one begins anew.

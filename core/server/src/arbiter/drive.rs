@@ -184,6 +184,7 @@ impl<'h> Driver<'h> {
     }
 
     pub(super) fn fire_or_refuse(&mut self, hook: Hook) -> Result<(), Failure> {
+        crate::log::deliver();
         match self.generation.bus.fire(hook, &Occasion::Itself) {
             Ok(()) => Ok(()),
             Err(Interruption::Exit(code)) => {

@@ -55,6 +55,7 @@ impl Driver<'_> {
     /// Fires an event whose handlers' failures are only logged. A `SystemExit` among them stops the
     /// server in order.
     pub(super) fn fire(&mut self, hook: Hook, occasion: &Occasion<'_>) {
+        crate::log::deliver();
         if let Err(Interruption::Exit(code)) = self.generation.bus.fire(hook, occasion) {
             self.queue.push_back(Event::Leave(Exit::Asked(code)));
         }

@@ -192,6 +192,7 @@ fn cannot(what: &str, error: &nix::errno::Errno) -> Failure {
 
 /// Fires an event whose failing handlers end the worker.
 fn fire(bus: &Bus, event: Event) -> Result<(), Early> {
+    crate::log::deliver();
     bus.fire(event, &Occasion::Itself)
         .map_err(|interruption| match interruption {
             Interruption::Exit(code) => Early::Exit(code),

@@ -229,6 +229,7 @@ impl Shared {
 
     /// Does what the worker has been asked for, on its main thread.
     pub(super) fn oversee(&self, gateway: &dyn Gateway, signalled: bool) -> Next {
+        crate::log::deliver();
         if signalled {
             gateway.check_signals();
         }
