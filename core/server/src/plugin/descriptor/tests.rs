@@ -99,7 +99,7 @@ fn every_fault_is_told_at_once() {
     entry.vendor = lend(b"fork");
     let text = faults(&entry).join("; ");
     for part in [
-        "needs version 1.9 of the plugin ABI, this server speaks 1.0",
+        "needs version 1.9 of the plugin ABI, this server speaks 1.1",
         "made for the server 'fork', this is 'tricorn'",
         "panic=abort",
         "\"org example\"",
