@@ -130,7 +130,7 @@ fn what_is_not_an_entry_is_not_read_any_further() {
     let mut major = entry(&plugins);
     major.abi_major = 2;
     assert!(
-        faults(&major)[0].contains("version 2.0"),
+        faults(&major)[0].contains("version 2.1"),
         "{:?}",
         faults(&major)
     );
