@@ -154,3 +154,9 @@ def test_what_is_wrong_is_refused_at_the_start_and_by_check_config(
     assert complaint in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert "command line" in done.stderr or "check" in done.stderr or "give" in done.stderr
+
+
+def test_a_precision_does_not_cut_an_escape_in_half(server):
+    server.start(PLAIN, *LOG, "--access-logformat", '"%(a).5s" "%(f)s"')
+    server.get("/hello", 'User-Agent: abcd"', "Referer: 999 forged")
+    assert logged(server) == ['"abcd" "999 forged"']

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -201,3 +203,48 @@ def test_a_format_that_crashes_is_named(server):
     server.get("/env")
     server.wait_for_log("inside org.example.fixture/access_format")
     eventually(lambda: server.get("/hello").status == 200)
+
+
+def test_a_logger_on_a_pipe_tears_no_line_and_waits_for_nobody(server):
+    read, write = os.pipe()
+    config = plugins(errors="errors.json") + f"logger_class = 'plugin:{ID}'\n"
+    server.write("server.conf.py", config)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tricorn", "-b", "127.0.0.1:0", "-c", "server.conf.py", PLAIN],
+        stdout=write,
+        cwd=server.folder,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+    )
+    os.close(write)
+    try:
+        (first,) = messages(server, "Listening at: ")
+        port = int(first["message"].rpartition(":")[2].split()[0])
+        for _ in range(100):
+            with Client(("127.0.0.1", port)) as client:
+                assert client.get("/hello", "User-Agent: " + "x" * 3000).status == 200
+    finally:
+        process.terminate()
+        process.wait(20)
+    text = b""
+    while piece := os.read(read, 65536):
+        text += piece
+    os.close(read)
+    assert 0 < len(text.splitlines()) < 100, "what nobody read is lost"
+    for line in text.splitlines():
+        json.loads(line)
+
+
+def test_reloads_leave_no_descriptors_of_former_loggers_behind(server):
+    start_with_logger(server)
+    (pid,) = {server.pid}
+
+    def descriptors():
+        return len(os.listdir(f"/proc/{pid}/fd"))
+
+    messages(server, "Booting worker")
+    before = descriptors()
+    for count in range(2, 5):
+        server.send_signal(signal.SIGHUP)
+        messages(server, "Booting worker", count)
+    eventually(lambda: len(server.workers()) == 1)
+    eventually(lambda: descriptors() <= before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -467,3 +468,70 @@ def test_a_logger_that_logs_to_the_server_does_not_hear_itself(server):
     server.wait_for_log("echo of Listening")
     assert server.log.count("echo of Listening") == 1
     assert server.get("/hello").status == 200
+
+
+def test_a_reload_does_not_double_the_handlers_of_a_logger(server):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        server.start(
+            PLAIN,
+            config=f"""
+                from tricorn.glogging import Logger
+                class Own(Logger):
+                    pass
+                logger_class = Own
+                accesslog = "own.log"
+                access_log_format = "%(U)s"
+                syslog = True
+                syslog_addr = "udp://127.0.0.1:{sock.getsockname()[1]}"
+            """,
+        )
+        for count in (2, 3):
+            server.send_signal(signal.SIGHUP)
+            server.wait_for_log("Booting worker with pid", count)
+        eventually(lambda: len(server.workers()) == 1)
+        server.get("/hello")
+        logged(server, name="own.log")
+        server.stop()
+    assert lines(server, "own.log") == ["/hello"]
+    assert server.log.count("Shutting down") == 1
+
+
+def test_the_json_preset_under_a_logger_in_python_is_the_same(server):
+    server.start(
+        PLAIN,
+        config="""
+            from tricorn.glogging import Logger
+            class Own(Logger):
+                pass
+            logger_class = Own
+            accesslog = "own.log"
+            access_log_format = "json"
+        """,
+    )
+    server.get("/env/caf%C3%A9?a", "User-Agent: x")
+    told = json.loads(logged(server, name="own.log")[0])
+    assert (told["path"], told["query"], told["status"]) == ("/env/caf\u00e9", "a", 200)
+    assert (told["user_agent"], told["user"], told["end"]) == ("x", None, "complete")
+    assert len(told) == 15
+
+
+def test_a_subclass_of_the_statsd_logger_is_told_of_the_workers(server):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(20)
+        server.start(
+            PLAIN,
+            config=f"""
+                from gunicorn.instrument.statsd import Statsd
+                class Own(Statsd):
+                    pass
+                logger_class = Own
+                statsd_host = "127.0.0.1:{sock.getsockname()[1]}"
+                statsd_prefix = "p"
+            """,
+        )
+        server.get("/hello")
+        found = set()
+        while not {"p.gunicorn.workers:1|g", "p.gunicorn.requests:1|c|@1.0"} <= found:
+            found.add(sock.recv(4096).decode())

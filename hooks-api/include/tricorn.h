@@ -1154,6 +1154,11 @@ typedef struct tricorn_logger {
    `[any]` The end of a turn: what was collected is to be written. May be null.
    */
   void (*flush)(void *logger);
+  /*
+   `[arbiter]` and `[worker]` Lets go of what `open` has made: another one has taken its place, or
+   this process, just forked, has one of its own. It must write nothing then. May be null.
+   */
+  void (*close)(void *logger);
 } tricorn_logger;
 
 /*
@@ -1715,7 +1720,7 @@ TRICORN_ASSERT(offsetof(tricorn_access_record, referer) == 168);
 TRICORN_ASSERT(offsetof(tricorn_access_record, user_agent) == 184);
 TRICORN_ASSERT(offsetof(tricorn_access_record, context) == 200);
 TRICORN_ASSERT(offsetof(tricorn_access_record, lookup) == 208);
-TRICORN_ASSERT(sizeof(tricorn_logger) == 48);
+TRICORN_ASSERT(sizeof(tricorn_logger) == 56);
 TRICORN_ASSERT(offsetof(tricorn_logger, struct_size) == 0);
 TRICORN_ASSERT(offsetof(tricorn_logger, reserved) == 4);
 TRICORN_ASSERT(offsetof(tricorn_logger, open) == 8);
@@ -1723,6 +1728,7 @@ TRICORN_ASSERT(offsetof(tricorn_logger, log) == 16);
 TRICORN_ASSERT(offsetof(tricorn_logger, access) == 24);
 TRICORN_ASSERT(offsetof(tricorn_logger, reopen) == 32);
 TRICORN_ASSERT(offsetof(tricorn_logger, flush) == 40);
+TRICORN_ASSERT(offsetof(tricorn_logger, close) == 48);
 TRICORN_ASSERT(sizeof(tricorn_access_format) == 32);
 TRICORN_ASSERT(offsetof(tricorn_access_format, struct_size) == 0);
 TRICORN_ASSERT(offsetof(tricorn_access_format, reserved) == 4);

@@ -104,6 +104,8 @@ class Logger:
         self.loglevel = self.LOG_LEVELS.get(cfg.loglevel.lower(), logging.INFO)
         self.error_log.setLevel(self.loglevel)
         self.access_log.setLevel(logging.INFO)
+        for log in (self.error_log, self.access_log):
+            _drop_own_handlers(log)
         error_format = logging.Formatter(self.error_fmt, self.datefmt)
         access_format = logging.Formatter(self.access_fmt)
         self._set_handler(self.error_log, cfg.errorlog, error_format)
@@ -194,6 +196,9 @@ class Logger:
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         """Log a request that has ended."""
         if not self.access_log_enabled:
+            return
+        if self.cfg.access_log_format == "json":
+            self.access_log.info("%s", _access.as_json(resp, req, environ, request_time))
             return
         atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
         try:
@@ -286,6 +291,13 @@ def loggers() -> list[logging.Logger]:
     """Return all loggers that have a name."""
     known = logging.root.manager.loggerDict.values()
     return [logger for logger in known if isinstance(logger, logging.Logger)]
+
+
+def _drop_own_handlers(log: logging.Logger) -> None:
+    """Take away what an earlier configuration has set, and leave what others have."""
+    for handler in [handler for handler in log.handlers if getattr(handler, "_gunicorn", False)]:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def _handlers() -> list[logging.Handler]:

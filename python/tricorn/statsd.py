@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from re import sub
 from typing import Any
 
 from tricorn.glogging import Logger
@@ -26,7 +25,8 @@ class Statsd(Logger):
 
     def __init__(self, cfg: Any) -> None:
         super().__init__(cfg)
-        self.prefix = sub(r"^(.+[^.]+)\.*$", r"\g<1>.", cfg.statsd_prefix)
+        prefix = cfg.statsd_prefix.rstrip(".")
+        self.prefix = f"{prefix}." if prefix else ""
         self.dogstatsd_tags = cfg.dogstatsd_tags
         self.sock: socket.socket | None = None
         address = cfg.statsd_host

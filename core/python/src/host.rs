@@ -16,6 +16,7 @@ use tricorn_server::arbiter::{Departed, Event, Generation, Host, Status};
 use tricorn_server::config::Config;
 use tricorn_server::config::cli::CommandLine;
 use tricorn_server::error::{Exit, Failure};
+use tricorn_server::log::statsd::Kind;
 
 use crate::config::load;
 use crate::failure::{failure, is_instance, summary, trace};
@@ -238,6 +239,21 @@ impl Host for PyHost {
 
     fn take_wishes(&self) -> Vec<Event> {
         self.wishes.take()
+    }
+
+    fn tell_metric(&self, kind: Kind, name: &str, value: u64) {
+        self.note(|py, scene| {
+            let extra = PyDict::new(py);
+            extra.set_item("metric", name)?;
+            extra.set_item("value", value)?;
+            extra.set_item("mtype", kind.name())?;
+            let options = PyDict::new(py);
+            options.set_item("extra", extra)?;
+            let message = format!("{name}: {value}");
+            let log = scene.server(py).getattr(intern!(py, "log"))?;
+            log.call_method(intern!(py, "debug"), (message,), Some(&options))
+                .map(drop)
+        });
     }
 
     fn set_title(&self, title: &str) {

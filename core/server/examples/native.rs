@@ -26,6 +26,7 @@ use tricorn_server::gateway::{
     Transaction, Wait,
 };
 use tricorn_server::hooks::{Bus, builtins};
+use tricorn_server::log::statsd::Kind;
 use tricorn_server::plugin;
 use tricorn_server::run;
 
@@ -98,6 +99,8 @@ impl Host for Native {
     fn take_wishes(&self) -> Vec<Event> {
         Vec::new()
     }
+    fn tell_metric(&self, _: Kind, _: &str, _: u64) {}
+
     fn set_title(&self, _: &str) {}
 }
 

@@ -26,6 +26,10 @@ pub fn serve(
     if generation.config.daemon && !daemonize(host)? {
         return Ok(Exit::Ok.code());
     }
+    if generation.config.daemon {
+        // The streams are others now.
+        open_logs(&generation)?;
+    }
     let ended = supervise(generation, host, runtime);
     let code = ended.unwrap_or_else(|failure| {
         log::error!("{failure}");

@@ -117,6 +117,9 @@ pub struct Logger {
     pub reopen: Option<unsafe extern "C-unwind" fn(logger: *mut c_void) -> i32>,
     /// `[any]` The end of a turn: what was collected is to be written. May be null.
     pub flush: Option<unsafe extern "C-unwind" fn(logger: *mut c_void)>,
+    /// `[arbiter]` and `[worker]` Lets go of what `open` has made: another one has taken its place, or
+    /// this process, just forked, has one of its own. It must write nothing then. May be null.
+    pub close: Option<unsafe extern "C-unwind" fn(logger: *mut c_void)>,
 }
 
 /// `tricorn.access-format/1`: makes the lines of the access log, named by

@@ -82,7 +82,7 @@ layouts! {
         struct_size, status, pid, end, unix_ns, duration, sent, client, user, request_line, method,
         target, path, query, protocol, referer, user_agent, context, lookup,
     }
-    Logger as "tricorn_logger" { struct_size, reserved, open, log, access, reopen, flush }
+    Logger as "tricorn_logger" { struct_size, reserved, open, log, access, reopen, flush, close }
     AccessFormat as "tricorn_access_format" { struct_size, reserved, compile, write, drop }
     Basics as "tricorn_core" { struct_size, reserved, buf_write, setting, role, now }
     Http as "tricorn_http" {

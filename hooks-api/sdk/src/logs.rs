@@ -272,6 +272,7 @@ pub fn logger_table<L: Logger>() -> *const c_void {
             access: Some(access::<L>),
             reopen: Some(reopen::<L>),
             flush: Some(flush::<L>),
+            close: Some(close::<L>),
         }
     };
     std::ptr::from_ref(table).cast()
@@ -357,9 +358,17 @@ unsafe extern "C-unwind" fn reopen<L: Logger>(logger: *mut c_void) -> i32 {
     // SAFETY: as above.
     match quietly(|| unsafe { (*logger.cast::<L>()).reopen() }) {
         Some(Ok(())) => abi::OK,
-        Some(Err(_)) => abi::ERROR,
+        Some(Err(why)) => {
+            logging::send(abi::LEVEL_ERROR, "", &why.to_string(), ("", 0));
+            abi::ERROR
+        }
         None => abi::PANIC,
     }
+}
+
+unsafe extern "C-unwind" fn close<L: Logger>(logger: *mut c_void) {
+    // SAFETY: the box that `open` gave away, which comes back once.
+    quietly(|| drop(unsafe { Box::from_raw(logger.cast::<L>()) }));
 }
 
 unsafe extern "C-unwind" fn flush<L: Logger>(logger: *mut c_void) {

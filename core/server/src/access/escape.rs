@@ -48,11 +48,35 @@ fn escape_char(character: char, line: &mut String) {
         '"' => line.push_str("\\\""),
         '\\' => line.push_str("\\\\"),
         c if is_unsafe(c) => {
+            let code = u32::from(c);
             // Writing to memory cannot fail.
-            let _ = write!(line, "\\x{:02x}", u32::from(c));
+            let _ = match code {
+                ..=0xff => write!(line, "\\x{code:02x}"),
+                _ => write!(line, "\\u{code:04x}"),
+            };
         }
         c => line.push(c),
     }
+}
+
+/// The beginning of an escaped text, of so many characters at most: never half of an escape, whose
+/// rest would be taken for something else.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    let (mut end, mut shown) = (0, 0);
+    while let Some(first) = text[end..].chars().next() {
+        let unit = match (first, text.as_bytes().get(end + 1)) {
+            ('\\', Some(b'x')) => 4,
+            ('\\', Some(b'u')) => 6,
+            ('\\', _) => 2,
+            _ => 1,
+        };
+        if shown + unit > most {
+            break;
+        }
+        shown += unit;
+        end += if unit == 1 { first.len_utf8() } else { unit };
+    }
+    &text[..end.min(text.len())]
 }
 
 /// Appends a JSON string (RFC 8259 section 7). Bytes that are no UTF-8 become U+FFFD.
@@ -105,6 +129,25 @@ mod tests {
             assert!(!line.chars().any(is_unsafe), "{line:?}");
             let unescaped = line.replace("\\\\", "").replace("\\\"", "");
             assert!(!unescaped.contains('"'), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_escape_is_cut_in_half() {
+        let text = r#"ab\"\\\x0a\u2028é"#;
+        for (most, shown) in [
+            (2, "ab"),
+            (3, "ab"),
+            (4, r#"ab\""#),
+            (5, r#"ab\""#),
+            (6, r#"ab\"\\"#),
+            (9, r#"ab\"\\"#),
+            (10, r#"ab\"\\\x0a"#),
+            (16, r#"ab\"\\\x0a\u2028"#),
+            (17, text),
+            (99, text),
+        ] {
+            assert_eq!(cut(text, most), shown, "{most}");
         }
     }
 

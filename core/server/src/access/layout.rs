@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::escape::cut;
+
 /// What becomes of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Conversion {
@@ -72,11 +74,10 @@ impl Layout {
         (layout, without_length(rest))
     }
 
-    /// Appends a text.
+    /// Appends a text, which is escaped already.
     pub(super) fn text(&self, text: &str, line: &mut String) {
-        let length = text.chars().count();
-        let shown = self.precision.map_or(length, |most| length.min(most));
-        self.padded(shown, line, |line| line.extend(text.chars().take(shown)));
+        let shown = self.precision.map_or(text, |most| cut(text, most));
+        self.padded(shown.chars().count(), line, |line| line.push_str(shown));
     }
 
     /// Appends a number.

@@ -14,7 +14,7 @@ use super::pidfile::Pidfile;
 use super::signals::Signals;
 use super::sockets;
 use super::state::Arbiter;
-use crate::config::Config;
+use crate::config::{Config, Maker};
 use crate::error::{Blame, Exit, Failure};
 use crate::hooks::{Age, Event as Hook, Interruption, Member, Occasion};
 use crate::lifeline::{ArbiterEnd, Board, Nudge, WorkerSide};
@@ -221,13 +221,20 @@ impl<'h> Driver<'h> {
     /// Tells a statsd how many workers there are, when that has changed, and how many connections
     /// wait, once a second.
     fn tell_metrics(&mut self) {
-        let Some(statsd) = crate::log::metrics() else {
+        let statsd = crate::log::metrics();
+        let by_logger = self.generation.config.logging.logger == Maker::Gateway;
+        if statsd.is_none() && !by_logger {
             return;
+        }
+        let host = self.host;
+        let tell = |kind, name, value: u64| match &statsd {
+            Some(statsd) => statsd.add(kind, name, &value),
+            None => host.tell_metric(kind, name, value),
         };
         let workers = self.children.len();
         if self.told.workers != Some(workers) {
             self.told.workers = Some(workers);
-            statsd.add(Kind::Gauge, "gunicorn.workers", &workers);
+            tell(Kind::Gauge, "gunicorn.workers", workers as u64);
         }
         let now = Instant::now();
         if self.generation.config.logging.backlog_metric
@@ -242,9 +249,11 @@ impl<'h> Driver<'h> {
                 .iter()
                 .filter_map(|listener| listener.waiting())
                 .sum();
-            statsd.add(Kind::Histogram, "gunicorn.backlog", &waiting);
+            tell(Kind::Histogram, "gunicorn.backlog", waiting.into());
         }
-        statsd.flush();
+        if let Some(statsd) = statsd {
+            statsd.flush();
+        }
     }
 
     fn feed(&mut self, event: Event) -> Option<Outcome> {

@@ -10,6 +10,7 @@ use super::slot::Departed;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::hooks::{Age, Bus};
+use crate::log::statsd::Kind;
 use crate::plugin::Plugins;
 
 /// A configuration and the handlers that belong to it.
@@ -74,6 +75,9 @@ pub trait Host {
 
     /// What code of the operator's has asked for since the last call.
     fn take_wishes(&self) -> Vec<Event>;
+
+    /// Tells a logger of the operator's own of a metric.
+    fn tell_metric(&self, kind: Kind, name: &str, value: u64);
 
     /// Sets the title that the process is listed with.
     fn set_title(&self, title: &str);

@@ -110,7 +110,8 @@ fn file_or_stream(path: &Path) -> Target {
     match path.to_str() {
         Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => Target::Stdout,
         Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => Target::Stderr,
-        _ => Target::File(path.to_owned()),
+        // A worker whose application changes the directory opens the same file again.
+        _ => Target::File(std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
     }
 }
 

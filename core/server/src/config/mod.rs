@@ -16,6 +16,7 @@ mod layers;
 mod plugin_cli;
 mod plugins;
 mod resolve;
+mod resolve_logs;
 mod setting;
 mod start;
 mod suggest;

@@ -225,8 +225,9 @@ impl Deserialize for Files {
         if config.append == Some(false) {
             anyhow::bail!("append: false would have each process empty the file of the others");
         }
+        let path = std::path::absolute(config.path)?;
         let place = (&*self.0, self.1);
-        encoded(Target::File(config.path), config.encoder, known, place)
+        encoded(Target::File(path), config.encoder, known, place)
     }
 }
 

@@ -201,10 +201,25 @@ pub fn flush() {
     let Some(installed) = INSTALLED.get() else {
         return;
     };
-    let (access, syslog) = {
+    let (access, syslog, foreign) = {
         let open = lock(&installed.open);
-        (open.access.clone(), open.syslog.clone())
+        let foreign = open
+            .options
+            .foreign
+            .as_ref()
+            .map(|_| Arc::clone(&open.foreign));
+        (open.access.clone(), open.syslog.clone(), foreign)
     };
+    for (target, sink) in foreign.iter().flat_map(|foreign| foreign.all()) {
+        let lost = sink.lost.take();
+        if lost > 0 {
+            let path = target.path();
+            write_natively(&format!(
+                "{lost} lines of {} were lost: they could not be written",
+                path.display()
+            ));
+        }
+    }
     if let Some(access) = access {
         access.flush();
         let lost = access.lost.take();

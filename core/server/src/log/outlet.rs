@@ -7,8 +7,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, fchown};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -16,9 +17,13 @@ use nix::sys::socket::{MsgFlags, send};
 
 use super::lines::{count, packed};
 use super::options::{Owner, Target};
+use crate::clock;
 
 /// How long a writer waits for a reader that has stopped, in milliseconds.
 const PATIENCE: u16 = 50;
+
+/// Between two such waits, in nanoseconds.
+const REST: u64 = 1_000_000_000;
 
 /// How lines get into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +41,12 @@ enum Kind {
 pub(super) struct Outlet {
     file: File,
     kind: Kind,
+    /// Its descriptor may not be opened anew, so a write would wait: it is asked first.
+    asks: bool,
     /// Its reader has not taken a line in time, and none since.
     stalled: AtomicBool,
+    /// When its reader may be waited for again.
+    rested: AtomicU64,
     /// What was written last is the beginning of a line.
     torn: AtomicBool,
 }
@@ -49,13 +58,16 @@ impl Outlet {
             Target::Stderr => Self::over(io::stderr().as_fd().try_clone_to_owned()?),
             Target::File(path) => {
                 // A named pipe without a reader, or whose reader has stopped, is not waited for.
-                let file = OpenOptions::new()
+                let mut options = OpenOptions::new();
+                options
                     .append(true)
-                    .create(true)
-                    .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-                    .open(path)?;
+                    .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+                let (file, is_new) = match options.clone().create_new(true).open(path) {
+                    Ok(file) => (file, true),
+                    Err(_) => (options.create(true).open(path)?, false),
+                };
                 if let Some(owner) = owner
-                    && file.metadata()?.is_file()
+                    && (is_new || is_ones_own(path, &file)?)
                 {
                     fchown(&file, owner.user, owner.group)?;
                 }
@@ -75,8 +87,10 @@ impl Outlet {
             .append(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(path);
-        // Where that is not allowed, a write waits for the reader, as everybody's does.
-        Ok(anew.map_or(own, |file| Self::new(file, Kind::Pipe)))
+        Ok(match anew {
+            Ok(file) => Self::new(file, Kind::Pipe),
+            Err(_) => Self { asks: true, ..own },
+        })
     }
 
     fn of(file: File) -> io::Result<Self> {
@@ -95,14 +109,19 @@ impl Outlet {
         Self {
             file,
             kind,
+            asks: false,
             stalled: AtomicBool::new(false),
+            rested: AtomicU64::new(0),
             torn: AtomicBool::new(false),
         }
     }
 
     /// The same, for a child.
     pub(super) fn inherit(&self) -> io::Result<Self> {
-        Ok(Self::new(self.file.try_clone()?, self.kind))
+        Ok(Self {
+            asks: self.asks,
+            ..Self::new(self.file.try_clone()?, self.kind)
+        })
     }
 
     /// The file, if it is a regular one.
@@ -151,18 +170,35 @@ impl Outlet {
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
             return send(self.file.as_raw_fd(), bytes, flags);
         }
+        if self.asks && !self.has_room(0) {
+            return Err(Errno::EAGAIN);
+        }
         let written = (&self.file).write(bytes);
         written.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
     }
 
-    /// Waits for room, unless that was in vain already. Whether there may be some.
+    /// Waits for room, unless that was in vain already, or was done a moment ago: a reader that is
+    /// slow must not set the pace. Whether there may be some.
     fn waits(&self) -> bool {
-        if self.stalled.load(Ordering::Relaxed) {
+        let now = clock::roughly_now();
+        if self.stalled.load(Ordering::Relaxed) || now < self.rested.load(Ordering::Relaxed) {
             return false;
         }
-        let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
-        let has_room = matches!(poll(&mut fds, PollTimeout::from(PATIENCE)), Ok(1..));
+        let has_room = self.has_room(PATIENCE);
+        self.rested.store(now + REST, Ordering::Relaxed);
         self.stalled.store(!has_room, Ordering::Relaxed);
         has_room
     }
+
+    fn has_room(&self, patience: u16) -> bool {
+        let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
+        matches!(poll(&mut fds, PollTimeout::from(patience)), Ok(1..))
+    }
+}
+
+/// Whether a file that was there already is the log's alone: neither a link to somebody else's nor one
+/// of several names of it. Nobody is to be given what he has only pointed at.
+fn is_ones_own(path: &Path, file: &File) -> io::Result<bool> {
+    let (named, opened) = (std::fs::symlink_metadata(path)?, file.metadata()?);
+    Ok(named.is_file() && opened.nlink() == 1 && named.ino() == opened.ino())
 }

@@ -42,6 +42,11 @@ impl Sink {
 
     /// Opens the target again; what waits goes to the one before.
     pub(super) fn reopen(&self, target: &Target, options: &Options) -> io::Result<()> {
+        if !matches!(target, Target::File(_)) {
+            // There is nothing to open: what a stream leads to is somebody else's affair.
+            self.flush();
+            return Ok(());
+        }
         let fresh = Outlet::open(target, options.owner)?;
         let mut waiting = self.lock();
         self.write_out(&mut waiting);

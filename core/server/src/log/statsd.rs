@@ -59,6 +59,17 @@ impl Kind {
         })
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Histogram => "histogram",
+            Self::Timer => "timer",
+        }
+    }
+
     fn suffix(self) -> &'static str {
         match self {
             Self::Gauge => "g",

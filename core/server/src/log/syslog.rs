@@ -6,10 +6,13 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
 use super::lost::Lost;
 
@@ -17,7 +20,7 @@ use super::lost::Lost;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the other side may take to accept a connection.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The longest datagram, where the first attempt was too long for the socket.
 const SHORT: usize = 8 * 1024;
@@ -85,9 +88,11 @@ impl Socket {
                 Self::UnixDatagram(socket)
             }
             Address::UnixStream(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_nonblocking(true)?;
-                Self::UnixStream(stream)
+                // `connect` itself would wait for room in the queue of whoever listens.
+                let kind = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+                let socket = socket(AddressFamily::Unix, SockType::Stream, kind, None)?;
+                connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+                Self::UnixStream(UnixStream::from(socket))
             }
         })
     }

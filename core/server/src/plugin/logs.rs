@@ -149,6 +149,13 @@ impl NativeLogger {
         self.logger.load(Ordering::Acquire)
     }
 
+    fn close(&self, logger: *mut c_void) {
+        if let Some(close) = self.table.close {
+            // SAFETY: one that `open` has made, which nobody uses any more.
+            unsafe { close(logger) }
+        }
+    }
+
     /// Calls it, unless this thread is inside of a logger. Whether it did.
     fn enter(&self, call: impl FnOnce()) -> bool {
         if INSIDE.replace(true) {
@@ -175,6 +182,12 @@ fn open(module: &Module, table: &abi::Logger) -> Result<*mut c_void, String> {
             module.id(),
             error.explain(code)
         ))
+    }
+}
+
+impl Drop for NativeLogger {
+    fn drop(&mut self) {
+        self.close(self.handle());
     }
 }
 
@@ -213,7 +226,7 @@ impl Relay for NativeLogger {
 
     fn after_fork(&self) {
         match open(&self.module, &self.table) {
-            Ok(logger) => self.logger.store(logger, Ordering::Release),
+            Ok(logger) => self.close(self.logger.swap(logger, Ordering::AcqRel)),
             Err(why) => logs::write_natively(&why),
         }
     }
