@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import threading
+import time
 
 import pytest
 
@@ -281,3 +282,21 @@ def test_the_bytes_are_those_that_were_sent_also_when_the_client_goes_away(serve
         client.request("/").head()
     (sent,) = logged(server)
     assert 0 < int(sent) < 30_000_000
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_line_does_not_wait_for_the_request_behind_it(server, threads):
+    arguments = ("--access-logfile", "access.log", "--access-logformat", "%(U)s")
+    server.start(PLAIN, "--threads", threads, *arguments)
+    server.get("/hello")
+    logged(server)
+    with server.connect() as first, server.connect() as slow:
+        first.send(
+            "GET /sleep/0.05 HTTP/1.1\r\nHost: x\r\n\r\nGET /sleep/5 HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        slow.request("/sleep/5")
+        assert first.reply().status == 200
+        begun = time.monotonic()
+        assert "/sleep/0.05" in logged(server, 2)
+        assert time.monotonic() - begun < 4
+        server.send_signal(signal.SIGQUIT)

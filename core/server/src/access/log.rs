@@ -1,11 +1,12 @@
 //! Who is told of a finished request: the access log, a statsd, the operator's own code.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::exclude::Exclude;
 use super::format::Format;
 use super::maker::{LineMaker, Listener, Makers};
+use crate::clock;
 use crate::config::{Logging, Maker};
 use crate::exchange::{Finished, Record};
 use crate::log::statsd::Statsd;
@@ -38,7 +39,14 @@ pub struct RequestLog {
     statsd: Option<Arc<Statsd>>,
     way: Option<Way>,
     wants_duration: bool,
+    /// Something has been told since it was last let leave.
+    waits: AtomicBool,
+    /// When that was.
+    left: AtomicU64,
 }
+
+/// How long a line may wait for the end of its turn before the next request runs, in nanoseconds.
+const DUE: u64 = 1_000_000;
 
 impl RequestLog {
     /// As the configuration wants it, with the logs that this process has open; `None` if nobody is
@@ -79,7 +87,16 @@ impl RequestLog {
             statsd,
             way,
             wants_duration,
+            waits: AtomicBool::new(false),
+            left: AtomicU64::new(0),
         }))
+    }
+
+    /// Whether something waits that should not wait for another request.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
+            && clock::now().saturating_sub(self.left.load(Ordering::Relaxed)) > DUE
     }
 
     /// Whether anybody asks how long requests take.
@@ -95,6 +112,7 @@ impl RequestLog {
             let status = response.has_begun().then(|| response.status().code());
             statsd.request(status, record.duration);
         }
+        self.waits.store(true, Ordering::Relaxed);
         if self.exclude.takes(record.request.head.path()) {
             return None;
         }
@@ -118,6 +136,9 @@ impl RequestLog {
 
     /// Lets what has been told leave, at the end of a turn.
     pub fn flush(&self) {
+        if self.waits.swap(false, Ordering::Relaxed) {
+            self.left.store(clock::now(), Ordering::Relaxed);
+        }
         log::flush();
         if let Some(statsd) = &self.statsd {
             statsd.flush();

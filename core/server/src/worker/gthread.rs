@@ -59,13 +59,14 @@ pub(super) fn serve(
         let body = Box::new(move || {
             let (leading, begun) = (Cell::new(false), Cell::new(0));
             Member {
+                gateway: &*runner,
                 shared: &shared,
                 pool: &pool,
                 index,
                 leading,
                 begun,
             }
-            .live(&*runner);
+            .live();
         });
         joins.push(gateway.spawn(&format!("tricorn-{index}"), body)?);
     }
@@ -236,6 +237,7 @@ impl Pool {
 
 /// A thread of the pool.
 struct Member<'s> {
+    gateway: &'s dyn Gateway,
     shared: &'s Shared,
     pool: &'s Pool,
     index: usize,
@@ -246,14 +248,14 @@ struct Member<'s> {
 }
 
 impl Member<'_> {
-    fn live(&self, gateway: &dyn Gateway) {
+    fn live(&self) {
         let mut events = Events::new();
         while !self.pool.is_dismissed() {
             if self.leading.get() || self.pool.takes_lead(self.index) {
                 self.leading.set(true);
-                self.lead(gateway, &mut events);
+                self.lead(&mut events);
             } else if self.shared.core().has_ready() {
-                gateway.run(self);
+                self.gateway.run(self);
             } else if !self.pool.idle() {
                 return;
             }
@@ -261,16 +263,16 @@ impl Member<'_> {
     }
 
     /// One turn as the leader; it may lose the lead in the course of it.
-    fn lead(&self, gateway: &dyn Gateway, events: &mut Events) {
+    fn lead(&self, events: &mut Events) {
         let turn = self.shared.wait(events, self.patience());
         if turn.ready {
             self.shared.share_connections();
-            gateway.run(self);
+            self.gateway.run(self);
         }
         if self.leading.get() && self.shared.env.control.is_alive() && self.shared.accept() {
-            gateway.run(self);
+            self.gateway.run(self);
         }
-        self.shared.end_turn(gateway);
+        self.shared.end_turn(self.gateway);
     }
 
     /// A request that another thread ends may bring a time limit that is earlier than any now.
@@ -287,6 +289,7 @@ impl Member<'_> {
 
 impl Source for Member<'_> {
     fn next(&self) -> Option<Transaction> {
+        self.shared.catch_up(self.gateway);
         let transaction = self.shared.next(self.index)?;
         if self.leading.get() {
             self.begun

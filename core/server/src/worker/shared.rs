@@ -12,6 +12,7 @@ use nix::poll::PollTimeout;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::io::{Core, Env, Listeners};
+use crate::access::RequestLog;
 use crate::clock;
 use crate::exchange::Stage;
 use crate::gateway::{Gateway, Transaction};
@@ -206,17 +207,12 @@ impl Shared {
 
     /// Ends a turn: the log's lines leave, refusals are told, listening goes by the room there is.
     pub(super) fn end_turn(&self, gateway: &dyn Gateway) {
-        let (refusals, finished) = {
+        let refusals = {
             let mut core = self.core();
             core.balance_listeners(self.env.control.is_alive());
-            (core.take_refusals(), core.take_finished())
+            core.take_refusals()
         };
-        if !finished.is_empty() {
-            gateway.log_requests(finished);
-        }
-        if let Some(requests) = &self.env.requests {
-            requests.flush();
-        }
+        self.tell_of_requests(gateway);
         crate::log::deliver();
         for refusal in &refusals {
             let occasion = Occasion::Refusal {
@@ -225,6 +221,25 @@ impl Shared {
             };
             self.fire(Event::RequestError, &occasion);
         }
+    }
+
+    /// Before a request is run: those that have ended are not to wait for its end as well, which may
+    /// be far away.
+    pub(super) fn catch_up(&self, gateway: &dyn Gateway) {
+        if self.env.requests.as_ref().is_some_and(RequestLog::is_due) {
+            self.tell_of_requests(gateway);
+        }
+    }
+
+    fn tell_of_requests(&self, gateway: &dyn Gateway) {
+        let Some(requests) = &self.env.requests else {
+            return;
+        };
+        let finished = self.core().take_finished();
+        if !finished.is_empty() {
+            gateway.log_requests(finished);
+        }
+        requests.flush();
     }
 
     /// Does what the worker has been asked for, on its main thread.

@@ -13,7 +13,7 @@ const DRAIN_TURN: u64 = 50_000_000;
 /// Serves until the worker is to leave; the code to leave with.
 pub(super) fn serve(shared: &Shared, gateway: &dyn Gateway) -> i32 {
     let mut events = Events::new();
-    let source = Inline(shared);
+    let source = Inline { shared, gateway };
     let mut signalled = true;
     loop {
         if let Next::Leave(code) = shared.oversee(gateway, signalled) {
@@ -37,14 +37,18 @@ pub(super) fn serve(shared: &Shared, gateway: &dyn Gateway) -> i32 {
     }
 }
 
-struct Inline<'s>(&'s Shared);
+struct Inline<'s> {
+    shared: &'s Shared,
+    gateway: &'s dyn Gateway,
+}
 
 impl Source for Inline<'_> {
     fn next(&self) -> Option<Transaction> {
-        self.0.next(0)
+        self.shared.catch_up(self.gateway);
+        self.shared.next(0)
     }
 
     fn done(&self, transaction: Transaction) {
-        self.0.done(transaction);
+        self.shared.done(transaction);
     }
 }
