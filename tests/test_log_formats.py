@@ -140,6 +140,14 @@ def test_paths_that_are_spared_have_no_line(server):
         (("--logger-class", "no.such.Logger"), "logger_class 'no.such.Logger' cannot be imported"),
         (("--logger-class", "unheard"), "neither a dotted name nor offered by a package"),
         (("--logger-class", "os.sep"), "logger_class"),
+        (
+            ("--access-logfile", "/no/such/folder/a.log"),
+            "cannot write the log /no/such/folder/a.log",
+        ),
+        (
+            ("--error-logfile", "/no/such/folder/e.log"),
+            "cannot write the log /no/such/folder/e.log",
+        ),
         (("--log-syslog", "--log-syslog-to", "nowhere"), "begins with none of udp://"),
         (("--log-syslog", "--log-syslog-facility", "loud"), "'loud' is not a facility"),
         (("--statsd-host", "host:port"), "'port' is not a port"),

@@ -110,6 +110,21 @@ def test_a_logger_of_a_plugin_hears_python_code(server):
     assert heard["level"] == "ERROR"
 
 
+def test_what_goes_to_the_stdlibs_loggers_reaches_a_plugins_logger(server):
+    server.write(
+        "hooks.py",
+        """
+        import logging
+        def init(worker):
+            logging.getLogger("gunicorn.error").warning("to the errors")
+            logging.getLogger("gunicorn.access").info("to the requests")
+        """,
+    )
+    start_with_logger(server, "--hook", "post_worker_init=hooks.init")
+    assert messages(server, "to the errors")[0]["level"] == "WARNING"
+    assert messages(server, "to the requests")[0]["target"] == "gunicorn.access"
+
+
 def test_lines_of_several_workers_are_whole_and_survive_rotation(server):
     address = start_with_logger(server, "-w", "3")
     asked = 0

@@ -447,7 +447,23 @@ additive = false
 """
 
 
-@pytest.mark.parametrize(("name", "text"), [("log.yaml", YAML), ("log.toml", TOML)])
+JSON = json.dumps(
+    {
+        "appenders": {
+            "errors": {"kind": "file", "path": "error.log", "encoder": {"pattern": "{l}|{m}{n}"}},
+            "requests": {"kind": "file", "path": "access.json", "encoder": {"kind": "json"}},
+        },
+        "root": {"level": "info", "appenders": ["errors"]},
+        "loggers": {
+            "tricorn::access": {"level": "info", "appenders": ["requests"], "additive": False}
+        },
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("log.yaml", YAML), ("log.toml", TOML), ("log.json", JSON)]
+)
 def test_a_log4rs_file_says_where_the_logs_go_and_in_which_form(server, name, text):
     (server.folder / name).write_text(text)
     arguments = ("--log-config", name, "-w", "2", *SHORT)

@@ -331,7 +331,7 @@ def test_the_standard_librarys_configuration_rules_both_logs(server, kind):
         ("logconfig = 'none.ini'", "there is no such file"),
         ("logconfig_json = 'none.json'", "logconfig_json 'none.json'"),
         ("logconfig_dict = {'version': 7}", "logconfig_dict is not a logging configuration"),
-        ("errorlog = '/no/such/dir/e.log'\nlogconfig_dict = {'version': 1}", "cannot be written"),
+        ("errorlog = '/no/such/dir/e.log'\nlogconfig_dict = {'version': 1}", "cannot write"),
     ],
 )
 def test_a_configuration_that_is_none_is_one_line(server, setting, complaint):

@@ -80,7 +80,6 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
         let mend = "give MODULE:NAME, or set wsgi_app in the config file; see tricorn --help";
         return Err(none.mend(mend).exits_with(Exit::Usage));
     }
-    arbiter::check(&loaded.generation)?;
     process::set_variables(py, &config)
         .and_then(|()| process::set_paths(py, &config))
         .map_err(|error| us(&error))?;
@@ -88,6 +87,7 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
         wants("check_config") || wants("print_config"),
         Arc::new(wishes()?),
     );
+    arbiter::check(&loaded.generation)?;
     check_logs(py, &loaded.cfg)?;
     if check_only {
         return check(

@@ -33,6 +33,10 @@ pub(crate) fn write_log(number: i32, message: &str, is_exception: bool) {
 #[pyfunction]
 #[pyo3(signature = (line, /))]
 pub(crate) fn log_access(line: &str) {
+    if tricorn_server::log::is_relayed() {
+        // A line by itself is no request, which a logger would be told of in another way.
+        return log::info!(target: "gunicorn.access", "{line}");
+    }
     log::info!(target: ACCESS, "{line}");
     tricorn_server::log::flush();
 }

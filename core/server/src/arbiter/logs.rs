@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
-use nix::unistd::Uid;
+use nix::unistd::{AccessFlags, Uid, access as access_to};
 
 use super::host::Generation;
 use crate::access::{Exclude, Format};
@@ -30,6 +30,7 @@ pub fn check(generation: &Generation) -> Result<(), Failure> {
         })?;
     }
     foreign(config)?;
+    check_files(config)?;
     let patterns = logging.access_exclude.iter().map(String::as_str);
     Exclude::compile(patterns).map_err(|invalid| {
         config
@@ -93,6 +94,37 @@ pub fn open_logs(generation: &Generation) -> Result<(), Failure> {
         })?;
     }
     plugin::relay_logs(config, &generation.plugins)
+}
+
+/// Looks whether the files can be written, and makes none.
+fn check_files(config: &Config) -> Result<(), Failure> {
+    let logging = &config.logging;
+    let access = match &logging.accesslog {
+        Some(AccessSink::File(path)) => Some(path),
+        _ => None,
+    };
+    for (setting, path) in [
+        ("errorlog", logging.errorlog.as_ref()),
+        ("accesslog", access),
+    ] {
+        let Some(Target::File(path)) = path.map(|path| file_or_stream(path)) else {
+            continue;
+        };
+        let place = if path.exists() {
+            Some(path.as_path())
+        } else {
+            path.parent()
+        };
+        let allowed = place.map_or(Ok(()), |place| access_to(place, AccessFlags::W_OK));
+        allowed.map_err(|error| {
+            let what = format!("cannot write the log {}: {}", path.display(), error.desc());
+            config
+                .settings
+                .complain(setting, what)
+                .mend("give a path this user may write")
+        })?;
+    }
+    Ok(())
 }
 
 fn foreign(config: &Config) -> Result<Option<log::Foreign>, Failure> {

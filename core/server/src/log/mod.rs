@@ -123,6 +123,12 @@ pub fn relay_to(relay: Option<Arc<dyn Relay>>) {
     }
 }
 
+/// Whether an operator's own logger has the messages.
+#[must_use]
+pub fn is_relayed() -> bool {
+    RELAYED.load(Ordering::Relaxed)
+}
+
 fn relay() -> Option<Arc<dyn Relay>> {
     let is_there = RELAYED.load(Ordering::Relaxed);
     let relay = || RELAY.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -3,6 +3,63 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Words of Rust's, and names of crates that come with it: cargo takes none of them.
+const TAKEN: [&str; 53] = [
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc-macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "where",
+];
+
 /// Makes a crate called `name` in `folder`, against the SDK whose sources are in `sdk`; the files.
 ///
 /// # Errors
@@ -12,9 +69,9 @@ pub fn create(folder: &Path, name: &str, sdk: &Path) -> Result<Vec<PathBuf>, Str
         && name
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
-    if !is_name {
+    if !is_name || TAKEN.contains(&name) {
         return Err(format!(
-            "'{name}' cannot be a crate's name: give small letters, digits and '-'"
+            "'{name}' cannot be a crate's name: give small letters, digits and '-', and no word of the language"
         ));
     }
     if !sdk.join("Cargo.toml").is_file() {
@@ -149,11 +206,10 @@ mod tests {
         fs::create_dir_all(base.join("sdk")).unwrap();
         fs::write(base.join("sdk/Cargo.toml"), "").unwrap();
         let create = |name: &str| create(&base, name, &base.join("sdk"));
-        assert!(
-            create("Bad Name")
-                .unwrap_err()
-                .contains("cannot be a crate's name")
-        );
+        for name in ["Bad Name", "fn", "self", "test", ""] {
+            let refused = create(name).unwrap_err();
+            assert!(refused.contains("cannot be a crate's name"), "{name}");
+        }
         assert_eq!(create("my-plugin").unwrap().len(), 3);
         let text = fs::read_to_string(base.join("my-plugin/src/lib.rs")).unwrap();
         assert!(text.contains("struct MyPlugin {") && text.contains("org.example.my-plugin"));
