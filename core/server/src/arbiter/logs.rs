@@ -118,9 +118,8 @@ fn check_files(config: &Config) -> Result<(), Failure> {
         let allowed = place.map_or(Ok(()), |place| access_to(place, AccessFlags::W_OK));
         allowed.map_err(|error| {
             let what = format!("cannot write the log {}: {}", path.display(), error.desc());
-            config
-                .settings
-                .complain(setting, what)
+            Failure::operator(format!("setting '{setting}': {what}"))
+                .from_origin(config.settings.source(setting).to_string())
                 .mend("give a path this user may write")
         })?;
     }

@@ -16,11 +16,12 @@ use super::descriptor::Descriptor;
 use super::host::Buffer;
 use super::load::Plugins;
 use super::module::Module;
+use super::payload::end_number;
 use super::text::{NOTHING, bytes, lend};
 use crate::access::{Facts, LineMaker, Listener, Makers, escape_controls};
 use crate::config::{ACCESS_LOG_FORMAT, Config, Maker};
 use crate::error::{Blame, Failure};
-use crate::exchange::{End, Record};
+use crate::exchange::Record;
 use crate::log::{self as logs, CRITICAL, Relay};
 
 /// A table that a plugin offers, whose module this is.
@@ -411,7 +412,7 @@ fn show<R>(record: &Record<'_>, with: impl FnOnce(*const abi::AccessRecord) -> R
         struct_size: size_of::<abi::AccessRecord>() as u32,
         status: facts.status.into(),
         pid: std::process::id().cast_signed(),
-        end: end(record.end),
+        end: end_number(record.end),
         unix_ns: unix_now(),
         duration: record.duration,
         sent: record.sent,
@@ -449,15 +450,4 @@ unsafe extern "C" fn lookup(context: *const c_void, place: u32, name: Str) -> St
         _ => None,
     };
     found.map_or(NOTHING, lend)
-}
-
-fn end(end: End) -> u32 {
-    match end {
-        End::Complete => abi::END_COMPLETE,
-        End::ClientGone => abi::END_CLIENT_GONE,
-        End::WriteTimeout => abi::END_WRITE_TIMEOUT,
-        End::CutShort => abi::END_CUT_SHORT,
-        End::TakenOver => abi::END_TAKEN_OVER,
-        End::Closed => abi::END_CLOSED,
-    }
 }

@@ -129,16 +129,21 @@ fn done(event: Event, inside: &Inside, ending: Ending, call: Caller<'_>) -> i32 
         duration: ending.duration,
         sent: ending.sent,
         status: ending.status.into(),
-        end: match ending.end {
-            End::Complete => abi::END_COMPLETE,
-            End::ClientGone => abi::END_CLIENT_GONE,
-            End::WriteTimeout => abi::END_WRITE_TIMEOUT,
-            End::CutShort => abi::END_CUT_SHORT,
-            End::TakenOver => abi::END_TAKEN_OVER,
-            End::Closed => abi::END_CLOSED,
-        },
+        end: end_number(ending.end),
     };
     call(&raw const done.header)
+}
+
+/// The reason of an end, as the ABI has it.
+pub(super) fn end_number(end: End) -> u32 {
+    match end {
+        End::Complete => abi::END_COMPLETE,
+        End::ClientGone => abi::END_CLIENT_GONE,
+        End::WriteTimeout => abi::END_WRITE_TIMEOUT,
+        End::CutShort => abi::END_CUT_SHORT,
+        End::TakenOver => abi::END_TAKEN_OVER,
+        End::Closed => abi::END_CLOSED,
+    }
 }
 
 fn connection(event: Event, occasion: &Occasion<'_>, call: Caller<'_>) -> i32 {
