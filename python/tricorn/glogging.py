@@ -23,44 +23,44 @@ from tricorn import _access
 from tricorn._access import SafeAtoms
 from tricorn._loading import Mistake
 
-#: A configuration of all loggers, for ``logconfig_dict`` to be laid over.
+#: The forms of the error log's lines and of their times.
+ERROR_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
+TIME_FORMAT = "[%Y-%m-%d %H:%M:%S %z]"
+
+
+def _stream_handler(stream: str) -> dict[str, Any]:
+    return {
+        "class": "logging.StreamHandler",
+        "stream": f"ext://sys.{stream}",
+        "formatter": "generic",
+    }
+
+
+def _logger_to(name: str, handler: str) -> dict[str, Any]:
+    return {"qualname": name, "handlers": [handler], "level": "INFO", "propagate": True}
+
+
+#: A configuration of all loggers, for ``logconfig_dict`` to be laid over. Its names are gunicorn's:
+#: configurations refer to them.
 CONFIG_DEFAULTS: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "root": {"level": "INFO", "handlers": ["console"]},
-    "loggers": {
-        "gunicorn.error": {
-            "level": "INFO",
-            "handlers": ["error_console"],
-            "propagate": True,
-            "qualname": "gunicorn.error",
-        },
-        "gunicorn.access": {
-            "level": "INFO",
-            "handlers": ["console"],
-            "propagate": True,
-            "qualname": "gunicorn.access",
+    "formatters": {
+        "generic": {
+            "class": "logging.Formatter",
+            "format": ERROR_FORMAT,
+            "datefmt": TIME_FORMAT,
         },
     },
     "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "generic",
-            "stream": "ext://sys.stdout",
-        },
-        "error_console": {
-            "class": "logging.StreamHandler",
-            "formatter": "generic",
-            "stream": "ext://sys.stderr",
-        },
+        "console": _stream_handler("stdout"),
+        "error_console": _stream_handler("stderr"),
     },
-    "formatters": {
-        "generic": {
-            "format": "%(asctime)s [%(process)d] [%(levelname)s] %(message)s",
-            "datefmt": "[%Y-%m-%d %H:%M:%S %z]",
-            "class": "logging.Formatter",
-        },
+    "loggers": {
+        "gunicorn.error": _logger_to("gunicorn.error", "error_console"),
+        "gunicorn.access": _logger_to("gunicorn.access", "console"),
     },
+    "root": {"handlers": ["console"], "level": "INFO"},
 }
 
 #: The numbers of a syslog's facilities.
@@ -79,8 +79,8 @@ class Logger:
     }
     loglevel = logging.INFO
 
-    error_fmt = r"%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
-    datefmt = r"[%Y-%m-%d %H:%M:%S %z]"
+    error_fmt = ERROR_FORMAT
+    datefmt = TIME_FORMAT
     access_fmt = "%(message)s"
     syslog_fmt = "[%(process)d] %(message)s"
 
