@@ -197,9 +197,9 @@ def test_threads_make_gthread_of_sync(server):
 def test_the_process_title_names_the_site(server):
     server.start(PLAIN, "-n", "my-site")
     title = eventually(lambda: title_of(server.pid) if "[" in title_of(server.pid) else None)
-    assert title == "tricorn: master [my-site]"
+    assert title == "gunicorn: master [my-site]"
     eventually(
-        lambda: all(title_of(pid) == "tricorn: worker [my-site]" for pid in server.workers()),
+        lambda: all(title_of(pid) == "gunicorn: worker [my-site]" for pid in server.workers()),
         "the workers' titles",
     )
 

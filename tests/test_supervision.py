@@ -172,7 +172,8 @@ def test_a_killed_worker_is_reported_with_its_signal(server):
     (victim,) = pids(server, 1)
     os.kill(victim, signal.SIGKILL)
     line = server.wait_for_log(f"Worker (pid:{victim}) was killed by SIGKILL")
-    assert "perhaps out of memory" in line
+    # Where the kernel counts what it kills for want of memory, the counter has been asked.
+    assert "perhaps out of memory" in line or "not by the kernel for want of memory" in line
 
 
 def test_a_worker_that_exits_by_itself_is_replaced(server):
@@ -284,7 +285,7 @@ def test_max_requests_recycles_a_worker_without_losing_a_request(server, argumen
 
 
 def test_a_kept_connection_is_told_when_its_worker_leaves(server):
-    server.start(PLAIN, "--max-requests", "5")
+    server.start(PLAIN, "--max-requests", "5", "--max-surge", "0")
     with server.connect() as client:
         kept = [client.get("/pid").header("Connection") for _ in range(5)]
         assert kept == [None] * 4 + ["close"]

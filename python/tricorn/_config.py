@@ -10,6 +10,9 @@ from typing import Any, cast
 from tricorn import _native
 from tricorn._loading import import_dotted
 
+#: The environment the program was started with: this module is imported first of all.
+ENVIRONMENT = dict(os.environ)
+
 
 class Setting:
     """One setting, as ``cfg.settings`` holds it."""
@@ -49,7 +52,7 @@ class Config:
         object.__setattr__(self, "settings", made)
         object.__setattr__(self, "hooks", dict(hooks))
         object.__setattr__(self, "_resolved", dict(resolved))
-        object.__setattr__(self, "env_orig", dict(os.environ))
+        object.__setattr__(self, "env_orig", dict(ENVIRONMENT))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -108,8 +108,9 @@ class Arbiter:
         self.start_time = time.time()
         self.pidfile = self.cfg.pidfile
         self.START_CTX: dict[int | str, Any] = {
-            "args": list(sys.argv),
-            "cwd": os.getcwd(),
+            # Not sys.argv: `python -m` would be lost.
+            "args": sys.orig_argv[1:],
+            "cwd": _native.start_directory(),
             0: sys.executable,
         }
         self._control = control
@@ -179,6 +180,14 @@ class Arbiter:
         os.kill(self.pid, signal.SIGUSR2)
 
     spawn_worker = spawn_workers = reap_workers = murder_workers = manage_workers
+
+    def _succeed(self, predecessor: int) -> None:
+        """Know the arbiter before this one; 0 once it is gone, or where there is none."""
+        self.master_pid = predecessor
+        self.master_name = "Master.2" if predecessor else "Master"
+        self.proc_name = self.cfg.proc_name + (".2" if predecessor else "")
+        if not predecessor:
+            os.environ.pop("GUNICORN_PID", None)
 
     def maybe_promote_master(self) -> None:
         """Do nothing: an upgrade that succeeds is noticed by itself."""

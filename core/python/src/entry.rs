@@ -15,6 +15,7 @@ use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::gateway::Runtime;
 use tricorn_server::plugin::tools;
 use tricorn_server::run;
+use tricorn_server::sock::{Inherited, VARIABLES};
 
 use crate::config::{Loaded, load};
 use crate::failure::{exit_code, failure, is_instance, summary, trace};
@@ -43,6 +44,12 @@ pub(crate) fn main(py: Python<'_>, arguments: Vec<String>) -> i32 {
     }
 }
 
+/// The directory the server was started in.
+#[pyfunction(name = "start_directory")]
+pub(crate) fn start_directory_of_server() -> String {
+    start_directory().display().to_string()
+}
+
 fn print(answer: &Answer) -> i32 {
     say(answer.is_error, &answer.text);
     answer.exit.code()
@@ -61,6 +68,8 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
     if let Verb::Plugin(verb) = &line.verb {
         return act_on_plugin(py, verb);
     }
+    py.import(intern!(py, "tricorn._config"))
+        .map_err(|error| us(&error))?;
     let loaded = load(py, &line)?;
     let config = Arc::clone(&loaded.generation.config);
     for warning in &loaded.warnings {
@@ -100,7 +109,18 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
     make_server(py, &app, &wishes).map_err(|error| us(&error))?;
     let in_force = Arc::new(InForce::new(loaded.generation));
     let host = PyHost::new(line, wishes, Arc::clone(&in_force), loaded.cfg);
-    serve(py, &host, &in_force)
+    let inherited = inherit(py)?;
+    serve(py, &host, &in_force, inherited)
+}
+
+/// Takes what another process has handed over: the variables are gone after that.
+fn inherit(py: Python<'_>) -> Result<Inherited, Failure> {
+    let inherited = Inherited::from_variables(|name| std::env::var(name).ok())?;
+    VARIABLES
+        .iter()
+        .try_for_each(|name| process::unset_variable(py, name))
+        .map_err(|error| us(&error))?;
+    Ok(inherited)
 }
 
 /// Looks at a plugin file, puts it to the test, or begins a new one.
@@ -181,10 +201,15 @@ fn open_standard_streams() {
     }
 }
 
-fn serve(py: Python<'_>, host: &PyHost, in_force: &Arc<InForce>) -> Result<i32, Failure> {
+fn serve(
+    py: Python<'_>,
+    host: &PyHost,
+    in_force: &Arc<InForce>,
+    inherited: Inherited,
+) -> Result<i32, Failure> {
     let runtime: Arc<dyn Runtime> = Arc::new(PyRuntime::new(Arc::clone(in_force)));
     let host: &(dyn Host + Sync) = host;
-    py.detach(|| run::serve(in_force.generation(), host, &runtime))
+    py.detach(|| run::serve(in_force.generation(), inherited, host, &runtime))
 }
 
 fn wishes() -> Result<Wishes, Failure> {

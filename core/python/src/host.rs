@@ -159,14 +159,54 @@ impl Host for PyHost {
     fn preload(&self) -> Result<(), Failure> {
         Python::attach(|py| {
             let Some(scene) = scene() else { return Ok(()) };
+            let before = running_threads(py);
             let loaded = scene
                 .server(py)
                 .getattr(intern!(py, "app"))
                 .and_then(|app| app.call_method0(intern!(py, "wsgi")));
+            warn_of_threads(&before, &running_threads(py));
             loaded
                 .map(drop)
                 .map_err(|error| application_failure(py, &error, Exit::Startup))
         })
+    }
+
+    fn freeze(&self) {
+        self.note(|py, _| {
+            let gc = py.import(intern!(py, "gc"))?;
+            gc.call_method0(intern!(py, "collect"))?;
+            gc.call_method0(intern!(py, "freeze")).map(drop)
+        });
+    }
+
+    fn execute(&self, variables: &[(&str, String)]) -> Failure {
+        Python::attach(|py| {
+            let execute = || -> PyResult<()> {
+                let given = PyDict::new(py);
+                for (name, value) in variables {
+                    given.set_item(name, value)?;
+                }
+                let Some(scene) = scene() else { return Ok(()) };
+                py.import(intern!(py, "tricorn._execution"))?
+                    .call_method1(intern!(py, "execute"), (scene.server(py), given))
+                    .map(drop)
+            };
+            let why = match execute() {
+                Err(error) => summary(py, &error),
+                Ok(()) => "nothing was executed".to_owned(),
+            };
+            Failure::operator(format!("the program cannot be executed: {why}"))
+        })
+    }
+
+    fn show_succession(&self, predecessor: Option<i32>, successor: Option<i32>) {
+        self.note(|py, scene| {
+            let server = scene.server(py);
+            server.setattr(intern!(py, "reexec_pid"), successor.unwrap_or(0))?;
+            server
+                .call_method1(intern!(py, "_succeed"), (predecessor.unwrap_or(0),))
+                .map(drop)
+        });
     }
 
     fn expect_worker(&self, age: u64) {
@@ -258,6 +298,34 @@ impl Host for PyHost {
 
     fn set_title(&self, title: &str) {
         process::set_title(title);
+    }
+}
+
+/// The names of Python's threads.
+fn running_threads(py: Python<'_>) -> Vec<String> {
+    let names = || -> PyResult<Vec<String>> {
+        let threads = py
+            .import(intern!(py, "threading"))?
+            .call_method0(intern!(py, "enumerate"))?;
+        let name =
+            |thread: PyResult<Bound<'_, PyAny>>| thread?.getattr(intern!(py, "name"))?.extract();
+        threads.try_iter()?.map(name).collect()
+    };
+    names().unwrap_or_default()
+}
+
+/// A fork takes none of them along.
+fn warn_of_threads(before: &[String], after: &[String]) {
+    let started: Vec<_> = after
+        .iter()
+        .filter(|name| !before.contains(name))
+        .map(String::as_str)
+        .collect();
+    if !started.is_empty() {
+        log::warn!(
+            "preload_app: loading the application has started threads, which do not run in workers: {}; start them in post_fork",
+            started.join(", ")
+        );
     }
 }
 

@@ -26,7 +26,7 @@ mod _native {
     #[pymodule_export]
     use super::config::{check_setting, parse_addresses};
     #[pymodule_export]
-    use super::entry::main;
+    use super::entry::{main, start_directory_of_server};
     #[pymodule_export]
     use super::logs::bridge::{log_access, log_reopen, metric, write_log};
     #[pymodule_export]

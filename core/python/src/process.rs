@@ -30,9 +30,7 @@ pub(crate) fn set_variables(py: Python<'_>, config: &Config) -> PyResult<()> {
     for (name, before) in replaced.into_iter().rev() {
         match before {
             Some(value) => environ.set_item(name, value)?,
-            None => environ
-                .call_method1(intern!(py, "pop"), (name, py.None()))
-                .map(drop)?,
+            None => unset_variable(py, &name)?,
         }
     }
     for (name, value) in &config.env {
@@ -57,6 +55,13 @@ fn environ(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 /// Sets a variable in `os.environ`.
 pub(crate) fn set_variable(py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
     environ(py)?.set_item(name, value)
+}
+
+/// Removes a variable from `os.environ`, and so from the process's environment.
+pub(crate) fn unset_variable(py: Python<'_>, name: &str) -> PyResult<()> {
+    environ(py)?
+        .call_method1(intern!(py, "pop"), (name, py.None()))
+        .map(drop)
 }
 
 /// Changes to `chdir`, and puts it and `pythonpath` first among the places to import from.

@@ -9,7 +9,8 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::process::exit;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, exit};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -29,6 +30,7 @@ use tricorn_server::hooks::{Bus, builtins};
 use tricorn_server::log::statsd::Kind;
 use tricorn_server::plugin;
 use tricorn_server::run;
+use tricorn_server::sock::{Inherited, VARIABLES};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,7 +39,9 @@ fn main() {
         exit(failure.exit().code());
     });
     let runtime: Arc<dyn Runtime> = Arc::new(Site);
-    let served = run::serve(generation, &Native { arguments }, &runtime);
+    let given = Inherited::from_variables(|name| std::env::var(name).ok());
+    let served = given
+        .and_then(|inherited| run::serve(generation, inherited, &Native { arguments }, &runtime));
     exit(served.unwrap_or_else(|failure| {
         eprintln!("Error: {failure}");
         failure.exit().code()
@@ -87,6 +91,22 @@ impl Host for Native {
         Ok(())
     }
 
+    fn execute(&self, variables: &[(&str, String)]) -> Failure {
+        let failed = |error: io::Error| Failure::new(Blame::Environment, error.to_string());
+        let program = match std::env::current_exe() {
+            Ok(program) => program,
+            Err(error) => return failed(error),
+        };
+        let mut command = Command::new(program);
+        VARIABLES.iter().for_each(|name| {
+            command.env_remove(name);
+        });
+        let given = variables.iter().map(|(name, value)| (name, value));
+        failed(command.args(&self.arguments).envs(given).exec())
+    }
+
+    fn freeze(&self) {}
+    fn show_succession(&self, _: Option<i32>, _: Option<i32>) {}
     fn adopt(&self, _: &Generation) {}
     fn expect_worker(&self, _: u64) {}
     fn know_worker(&self, _: u64, _: i32) {}

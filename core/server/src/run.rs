@@ -10,6 +10,7 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use crate::arbiter::{Birth, Driver, Generation, Host, Outcome, check, open_logs};
 use crate::error::{Blame, Exit, Failure};
 use crate::gateway::Runtime;
+use crate::sock::Inherited;
 use crate::worker::{self, Job};
 
 /// Serves until the server, or this process as one of its workers, is to end; the code to end with.
@@ -18,19 +19,22 @@ use crate::worker::{self, Job};
 /// What kept it from starting before there was a log to tell. What happens later is in the log.
 pub fn serve(
     generation: Generation,
+    inherited: Inherited,
     host: &dyn Host,
     runtime: &Arc<dyn Runtime>,
 ) -> Result<i32, Failure> {
     check(&generation)?;
     open_logs(&generation)?;
-    if generation.config.daemon && !daemonize(host)? {
+    // A successor is in the background already, as the child of the server before.
+    let daemon = generation.config.daemon && inherited.predecessor.is_none();
+    if daemon && !daemonize(host)? {
         return Ok(Exit::Ok.code());
     }
-    if generation.config.daemon {
+    if daemon {
         // The streams are others now.
         open_logs(&generation)?;
     }
-    let ended = supervise(generation, host, runtime);
+    let ended = supervise(generation, inherited, host, runtime);
     let code = ended.unwrap_or_else(|failure| {
         log::error!("{failure}");
         failure.exit().code()
@@ -41,10 +45,11 @@ pub fn serve(
 
 fn supervise(
     generation: Generation,
+    inherited: Inherited,
     host: &dyn Host,
     runtime: &Arc<dyn Runtime>,
 ) -> Result<i32, Failure> {
-    let mut driver = Driver::start(host, generation)?;
+    let mut driver = Driver::start(host, generation, inherited)?;
     match driver.run() {
         Outcome::Left(exit) => Ok(exit.code()),
         Outcome::Worker(birth) => {

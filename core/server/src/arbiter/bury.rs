@@ -7,10 +7,11 @@ use nix::sys::signal::Signal as Number;
 
 use super::drive::Driver;
 use super::event::Event;
+use super::oom::Suspicion;
 use super::slot::{Cause, Departed, Status};
 use crate::config::OnCrash;
 use crate::error::Exit;
-use crate::hooks::{Event as Hook, Obituary, Occasion};
+use crate::hooks::{Age, Event as Hook, Obituary, Occasion};
 use crate::plugin;
 
 /// So many workers that die inside one plugin within `WINDOW` make its `on_crash` count.
@@ -27,7 +28,17 @@ impl Driver<'_> {
         let crumbs = self.board.cell(departed.id).crumbs();
         let scene = child.and_then(|child| child.plugins.scene_of_death(crumbs));
         plugin::forget_worker(departed.id);
-        self.tell_of(departed, scene.as_ref().map(|(_, text)| text.as_str()));
+        let suspicion = self.suspect(departed);
+        let cause = match suspicion {
+            Some(Suspicion::Kernel) => Cause::OutOfMemory,
+            _ => departed.cause,
+        };
+        let departed = &Departed { cause, ..*departed };
+        let note = match &scene {
+            Some((_, text)) => Note::Inside(text),
+            None => Note::Hint(suspicion.map_or("", hint)),
+        };
+        self.tell_of(departed, &note);
         self.host.mourn_worker(departed);
         let obituary = obituary(departed);
         self.fire(Hook::ChildExit, &Occasion::Gone(&obituary));
@@ -39,7 +50,30 @@ impl Driver<'_> {
         }
     }
 
-    fn tell_of(&self, departed: &Departed, scene: Option<&str>) {
+    /// Says why the worker is going to be replaced.
+    pub(super) fn tell_due(&self, age: Age, cause: Cause) {
+        let (pid, config) = (self.member(age).pid, &self.generation.config);
+        let why = match cause {
+            Cause::MaxRequests => "it has served max_requests".to_owned(),
+            Cause::Memory => "it has grown beyond max_worker_memory".to_owned(),
+            Cause::Age => "it has reached max_worker_age".to_owned(),
+            other => other.name().to_owned(),
+        };
+        let order = if config.max_surge > 0 {
+            "once its replacement serves"
+        } else {
+            "before there is a replacement"
+        };
+        log::info!("Worker (pid:{pid}) leaves {order}: {why}");
+    }
+
+    /// A worker that was killed may have been killed for want of memory.
+    fn suspect(&mut self, departed: &Departed) -> Option<Suspicion> {
+        let is_killed = departed.status == Status::Signal(Number::SIGKILL as i32);
+        (is_killed && departed.cause == Cause::Crash).then(|| self.oom.suspect())
+    }
+
+    fn tell_of(&self, departed: &Departed, note: &Note) {
         let (id, pid, cause) = (departed.id, departed.pid, departed.cause.name());
         match departed.status {
             Status::Code(0) => log::debug!("Worker (pid:{pid}) has left ({cause})"),
@@ -49,16 +83,14 @@ impl Driver<'_> {
             Status::Signal(number) => {
                 let name = Number::try_from(number)
                     .map_or_else(|_| number.to_string(), |s| s.as_str().to_owned());
-                if let Some(scene) = scene {
-                    return log::error!("Worker {id} (pid {pid}) died of {name} inside {scene}");
+                match note {
+                    Note::Inside(scene) => {
+                        log::error!("Worker {id} (pid {pid}) died of {name} inside {scene}");
+                    }
+                    Note::Hint(hint) => {
+                        log::error!("Worker (pid:{pid}) was killed by {name} ({cause}){hint}");
+                    }
                 }
-                let is_killed = number == Number::SIGKILL as i32;
-                let hint = if is_killed && departed.cause == Cause::Crash {
-                    ": perhaps out of memory"
-                } else {
-                    ""
-                };
-                log::error!("Worker (pid:{pid}) was killed by {name} ({cause}){hint}");
             }
         }
     }
@@ -88,6 +120,22 @@ impl Driver<'_> {
                 self.queue.push_back(Event::Leave(Exit::Startup));
             }
         }
+    }
+}
+
+/// What is known beside the signal that a worker died of.
+enum Note<'a> {
+    /// The compiled handler that it was inside of.
+    Inside(&'a str),
+    /// Who may have sent it.
+    Hint(&'static str),
+}
+
+fn hint(suspicion: Suspicion) -> &'static str {
+    match suspicion {
+        Suspicion::Kernel => ": the kernel has killed for want of memory",
+        Suspicion::Unknown => ": perhaps out of memory",
+        Suspicion::Nobody => ": not by the kernel for want of memory",
     }
 }
 

@@ -10,17 +10,21 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use super::event::{Event, Policy};
 use super::host::{Generation, Host};
+use super::memory::MemoryWatch;
+use super::oom::OomKills;
 use super::pidfile::Pidfile;
 use super::signals::Signals;
 use super::sockets;
 use super::state::Arbiter;
+use super::systemd::Service;
+use super::upgrade::Succession;
 use crate::config::{Config, Maker};
 use crate::error::{Blame, Exit, Failure};
 use crate::hooks::{Age, Event as Hook, Interruption, Member, Occasion};
 use crate::lifeline::{ArbiterEnd, Board, Nudge, WorkerSide};
 use crate::log::statsd::Kind;
 use crate::plugin::Plugins;
-use crate::sock::Listener;
+use crate::sock::{Inherited, Listener};
 
 /// The longest sleep: signs of life are looked at so often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -84,6 +88,10 @@ pub struct Driver<'h> {
     pub(super) pidfile: Option<Pidfile>,
     pub(super) queue: VecDeque<Event>,
     pub(super) told: ToldMetrics,
+    pub(super) memory: MemoryWatch,
+    pub(super) oom: OomKills,
+    pub(super) succession: Succession,
+    pub(super) service: Service,
 }
 
 fn environment(what: &str, error: impl fmt::Display) -> Failure {
@@ -98,6 +106,9 @@ pub(super) fn policy(config: &Config) -> Policy {
         workers: config.workers,
         abort_grace: config.time.abort_grace,
         graceful: config.time.graceful,
+        boot: config.time.boot,
+        max_age: config.time.worker_age,
+        surge: config.max_surge,
     }
 }
 
@@ -114,10 +125,19 @@ impl<'h> Driver<'h> {
     ///
     /// # Errors
     /// What kept it from starting. Nothing is left behind then.
-    pub fn start(host: &'h dyn Host, generation: Generation) -> Result<Self, Failure> {
-        let config = &generation.config;
+    pub fn start(
+        host: &'h dyn Host,
+        generation: Generation,
+        mut inherited: Inherited,
+    ) -> Result<Self, Failure> {
+        let policy = policy(&generation.config);
+        let succession = Succession::of(&mut inherited);
+        let machine = match succession.predecessor {
+            Some(_) => Arbiter::succeeding(policy),
+            None => Arbiter::new(policy),
+        };
         let mut driver = Self {
-            machine: Arbiter::new(policy(config)),
+            machine,
             board: Board::new().map_err(|error| environment("map shared memory", error))?,
             nudge: Arc::new(Nudge::new().map_err(|error| environment("make a nudge", error))?),
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
@@ -131,9 +151,13 @@ impl<'h> Driver<'h> {
             pidfile: None,
             queue: VecDeque::new(),
             told: ToldMetrics::default(),
+            memory: MemoryWatch::default(),
+            oom: OomKills::find(),
+            succession,
+            service: Service::new(),
             generation,
         };
-        match driver.come_up() {
+        match driver.come_up(inherited) {
             Ok(()) => Ok(driver),
             Err(failure) => {
                 driver.clean_up();
@@ -143,18 +167,18 @@ impl<'h> Driver<'h> {
     }
 
     /// The order of a start, which hooks rely on.
-    fn come_up(&mut self) -> Result<(), Failure> {
+    fn come_up(&mut self, mut inherited: Inherited) -> Result<(), Failure> {
         let config = Arc::clone(&self.generation.config);
-        self.host
-            .set_title(&format!("tricorn: master [{}]", config.proc_name));
+        self.show_title();
+        self.show_succession();
         self.tell_count(config.workers, None);
         if config.preload {
             self.host.preload()?;
         }
         log::info!("Starting tricorn {}", env!("CARGO_PKG_VERSION"));
         self.generation.plugins.announce();
-        if let Some(path) = &config.pidfile {
-            self.pidfile = Some(Pidfile::create(path)?);
+        if let Some(path) = self.pidfile_of(&config) {
+            self.pidfile = Some(Pidfile::create(&path)?);
         }
         self.fire_or_refuse(Hook::OnStarting)?;
         // From here on a signal waits in the pipe for its turn; before, Ctrl-C ends a hook that hangs.
@@ -162,7 +186,12 @@ impl<'h> Driver<'h> {
             .install()
             .map_err(|error| environment("handle signals", error))?;
         self.epoll_add(self.signals.as_fd())?;
-        self.listeners = sockets::open(&config, &[])?;
+        let given = sockets::inherit(&config, &mut inherited)?;
+        self.listeners = if self.succession.by_systemd {
+            given
+        } else {
+            sockets::open(&config, &given)?
+        };
         self.announce_listeners();
         log::info!("Using worker: {}", config.worker_class.name());
         self.fire_or_refuse(Hook::WhenReady)
@@ -171,7 +200,8 @@ impl<'h> Driver<'h> {
     /// Lets the operator and the handlers know where the server listens.
     pub(super) fn announce_listeners(&self) {
         let shown = sockets::show(&self.listeners);
-        let urls: Vec<_> = shown.iter().map(|(url, _)| url.as_str()).collect();
+        let mut urls: Vec<_> = shown.iter().map(|(url, _)| url.as_str()).collect();
+        urls.dedup();
         log::info!("Listening at: {} ({})", urls.join(","), std::process::id());
         self.host.show_listeners(&shown);
     }
@@ -205,6 +235,12 @@ impl<'h> Driver<'h> {
     /// Supervises until all workers are gone, or until this process is a worker itself.
     pub fn run(&mut self) -> Outcome {
         self.queue.push_back(Event::Started);
+        if self.generation.config.gc_freeze {
+            self.host.freeze();
+        }
+        if self.machine.wanted() == 0 {
+            self.serve();
+        }
         loop {
             while let Some(event) = self.queue.pop_front() {
                 if let Some(outcome) = self.feed(event) {
@@ -213,6 +249,7 @@ impl<'h> Driver<'h> {
             }
             crate::log::deliver();
             self.tell_metrics();
+            self.service.beat(Instant::now());
             self.sleep();
             self.gather();
         }
@@ -264,8 +301,22 @@ impl<'h> Driver<'h> {
         actions.into_iter().find_map(|action| self.perform(action))
     }
 
+    /// The server serves: those who wait for it are told.
+    pub(super) fn serve(&mut self) {
+        self.service.ready();
+        self.succession.announce();
+    }
+
+    /// Lets go of sockets that this arbiter has no use for any more. Their files stay where another
+    /// arbiter has them too.
+    pub(super) fn let_go(&self, old: &[Arc<Listener>], new: &[Arc<Listener>]) {
+        if !self.succession.shares_sockets() {
+            sockets::let_go(old, new);
+        }
+    }
+
     pub(super) fn clean_up(&mut self) {
-        sockets::let_go(&self.listeners, &[]);
+        self.let_go(&self.listeners, &[]);
         self.listeners.clear();
         if let Some(pidfile) = self.pidfile.take() {
             pidfile.remove();
@@ -278,6 +329,7 @@ impl<'h> Driver<'h> {
             .next_deadline()
             .map(|at| at.saturating_duration_since(Instant::now()));
         let longest = until.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+        let longest = longest.min(self.service.patience());
         self.host.sleep(self.epoll.0.as_fd(), longest);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::slot::{Departed, Status};
+use super::slot::{Cause, Departed, Status};
 use crate::error::Exit;
 use crate::hooks::Age;
 
@@ -23,6 +23,10 @@ pub enum Signal {
     Ttou,
     /// Reopen the logs.
     Usr1,
+    /// Execute the program anew, beside this arbiter.
+    Usr2,
+    /// Stop all workers, and keep the arbiter.
+    Winch,
 }
 
 /// The part of a configuration that the arbiter acts on.
@@ -34,6 +38,13 @@ pub struct Policy {
     pub abort_grace: Duration,
     /// Time a stopping worker has before it is killed.
     pub graceful: Duration,
+    /// Time a worker has to become ready before it is aborted.
+    pub boot: Option<Duration>,
+    /// Age at which a worker is replaced.
+    pub max_age: Option<Duration>,
+    /// Workers that may live beyond the wanted ones while others are replaced. With none, a worker
+    /// leaves before its replacement is forked.
+    pub surge: usize,
 }
 
 /// Something that has happened.
@@ -65,6 +76,26 @@ pub enum Event {
         /// The worker.
         age: Age,
     },
+    /// A worker is to be replaced.
+    Due {
+        /// The worker.
+        age: Age,
+        /// Why.
+        cause: Cause,
+    },
+    /// A request of a worker has run for too long, and cannot be ended by itself.
+    Stuck {
+        /// The worker.
+        age: Age,
+    },
+    /// The upgrade that was asked for has begun: there is a successor, which boots.
+    Upgrading,
+    /// The successor serves.
+    SuccessorReady,
+    /// The successor is gone, or there is none after all.
+    SuccessorGone,
+    /// The arbiter whose successor this one is is gone.
+    Promoted,
     /// A worker is gone.
     Exited {
         /// Its process id.
@@ -99,6 +130,12 @@ pub enum Action {
         /// The signal's number.
         signal: i32,
     },
+    /// Start a successor; the answer is `Upgrading` or `SuccessorGone`.
+    Upgrade,
+    /// Tell why there is no upgrade.
+    RefuseUpgrade(NoUpgrade),
+    /// Tell that a stop waits until the successor serves.
+    AwaitSuccessor,
     /// Load the configuration; on success the answer is `Reloaded`.
     Reload,
     /// Open the log files again.
@@ -123,9 +160,27 @@ pub enum Action {
         age: Age,
         /// Its process id.
         pid: i32,
+        /// It never became ready.
+        boots: bool,
+    },
+    /// Tell that a worker is going to be replaced.
+    WorkerDue {
+        /// The worker.
+        age: Age,
+        /// Why.
+        cause: Cause,
     },
     /// Tell that a worker is gone.
     WorkerGone(Departed),
     /// All workers are gone: leave.
     Halt(Exit),
+}
+
+/// Why an upgrade is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoUpgrade {
+    /// There is a successor already.
+    HasSuccessor,
+    /// This arbiter is a successor itself, and the one before it still lives.
+    HasPredecessor,
 }

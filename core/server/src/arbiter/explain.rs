@@ -8,7 +8,7 @@ use crate::hooks::Age;
 
 impl Driver<'_> {
     /// Logs what a silent worker is doing.
-    pub(super) fn explain(&self, age: Age, pid: i32) {
+    pub(super) fn explain(&self, age: Age, pid: i32, boots: bool) {
         let Some(child) = self.children.iter().find(|child| child.member.age == age) else {
             return;
         };
@@ -16,7 +16,11 @@ impl Driver<'_> {
         let cell = self.board.cell(id);
         let now = clock::now();
         let silence = seconds(cell.silence(now));
-        let mut report = format!("Worker {id} (pid {pid}) has given no sign of life for {silence}");
+        let mut report = if boots {
+            format!("Worker {id} (pid {pid}) has not come to serve within boot_timeout")
+        } else {
+            format!("Worker {id} (pid {pid}) has given no sign of life for {silence}")
+        };
         // Writing to memory cannot fail.
         for request in cell.running() {
             let runs = seconds(now.saturating_sub(request.began));

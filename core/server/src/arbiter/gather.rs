@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::drive::Driver;
 use super::event::{Event, Signal};
-use super::slot::Status;
+use super::slot::{Cause, Status};
 use crate::clock;
 use crate::hooks::{Event as Hook, Occasion};
 use crate::lifeline::Message;
@@ -25,6 +25,8 @@ impl Driver<'_> {
         self.gather_reports();
         self.gather_exits();
         self.gather_silence();
+        self.gather_memory();
+        self.gather_succession();
         self.queue.extend(self.host.take_wishes());
         if self
             .machine
@@ -45,18 +47,20 @@ impl Driver<'_> {
                 number.as_str().trim_start_matches("SIG").to_lowercase()
             );
             self.fire(Hook::SignalReceived, &Occasion::Signal(number as i32));
-            match meaning(number) {
-                Some(signal) => self.queue.push_back(Event::Signal(signal)),
-                None => log::warn!("{number} means nothing to this version"),
-            }
+            self.queue.extend(meaning(number).map(Event::Signal));
         }
     }
 
     fn gather_reports(&mut self) {
         for child in &self.children {
-            while let Some(Message::Ready) = child.end.report() {
-                self.queue.push_back(Event::Ready {
-                    age: child.member.age,
+            let age = child.member.age;
+            while let Some(message) = child.end.report() {
+                self.queue.push_back(match message {
+                    Message::Ready => Event::Ready { age },
+                    Message::Served => Event::Due {
+                        age,
+                        cause: Cause::MaxRequests,
+                    },
                 });
             }
         }
@@ -93,6 +97,23 @@ impl Driver<'_> {
             .collect();
         self.queue.extend(silent);
     }
+
+    /// Workers that have grown too large, at two looks in a row.
+    fn gather_memory(&mut self) {
+        let Some(most) = self.generation.config.max_worker_memory else {
+            return;
+        };
+        let workers: Vec<_> = self.machine.watched().collect();
+        for (age, bytes) in self.memory.look(most, &workers, Instant::now()) {
+            let pid = self.member(age).pid;
+            let mib = bytes >> 20;
+            log::warn!("Worker (pid:{pid}) has grown to {mib} MiB of resident memory");
+            self.queue.push_back(Event::Due {
+                age,
+                cause: Cause::Memory,
+            });
+        }
+    }
 }
 
 fn meaning(number: Number) -> Option<Signal> {
@@ -104,6 +125,8 @@ fn meaning(number: Number) -> Option<Signal> {
         Number::SIGTTIN => Signal::Ttin,
         Number::SIGTTOU => Signal::Ttou,
         Number::SIGUSR1 => Signal::Usr1,
+        Number::SIGUSR2 => Signal::Usr2,
+        Number::SIGWINCH => Signal::Winch,
         _ => return None,
     })
 }

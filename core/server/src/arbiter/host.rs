@@ -52,6 +52,16 @@ pub trait Host {
     /// Why there is none.
     fn preload(&self) -> Result<(), Failure>;
 
+    /// Before the first fork: takes what is loaded out of the garbage collector's sight.
+    fn freeze(&self);
+
+    /// In a child that was forked for it: executes the program anew, with these variables beside
+    /// those that it was started with. Comes back only to say why that failed.
+    fn execute(&self, variables: &[(&str, String)]) -> Failure;
+
+    /// The process ids of the arbiter that this one succeeds, and of the one that succeeds it.
+    fn show_succession(&self, predecessor: Option<i32>, successor: Option<i32>);
+
     /// A worker is about to be forked.
     fn expect_worker(&self, age: Age);
 

@@ -30,6 +30,11 @@ impl Driver<'_> {
                 // A process that is gone already is reaped at the next look.
                 let _ = kill(Pid::from_raw(pid), Number::try_from(signal).ok());
             }
+            Action::Upgrade => self.upgrade(),
+            Action::RefuseUpgrade(why) => self.refuse_upgrade(why),
+            Action::AwaitSuccessor => {
+                log::info!("The stop waits until the successor serves; QUIT does not wait");
+            }
             Action::Reload => self.reload(),
             Action::ReopenLogs => {
                 crate::log::reopen();
@@ -38,11 +43,13 @@ impl Driver<'_> {
             Action::CloseListeners => self.close_listeners(),
             Action::CountSet { new, old } => self.tell_count(new, Some(old)),
             Action::WorkerReady { age } => {
+                self.serve();
                 self.fire(Hook::WorkerReady, &Occasion::Worker(self.member(age)));
             }
-            Action::WorkerTimeout { age, pid } => {
+            Action::WorkerDue { age, cause } => self.tell_due(age, cause),
+            Action::WorkerTimeout { age, pid, boots } => {
                 log::error!(target: crate::log::CRITICAL, "WORKER TIMEOUT (pid:{pid})");
-                self.explain(age, pid);
+                self.explain(age, pid, boots);
                 self.host.note_abort(age);
                 self.fire(Hook::WorkerTimeout, &Occasion::Worker(self.member(age)));
             }
@@ -120,7 +127,7 @@ impl Driver<'_> {
     }
 
     /// A worker that lives, by its age.
-    fn member(&self, age: Age) -> Member {
+    pub(super) fn member(&self, age: Age) -> Member {
         let child = self.children.iter().find(|child| child.member.age == age);
         child.map_or(Member { age, id: 0, pid: 0 }, |child| child.member)
     }
@@ -157,19 +164,25 @@ impl Driver<'_> {
 
     fn reload(&mut self) {
         log::info!("Hang up: reloading the configuration");
+        self.service.reloading();
         if let Err(failure) = self.try_reload() {
             log::error!("The reload is given up: {failure}; the old configuration serves on");
+            self.service.ready();
         }
     }
 
     fn try_reload(&mut self) -> Result<(), Failure> {
         let fresh = self.host.reload()?;
         check(&fresh)?;
-        let listeners = sockets::open(&fresh.config, &self.listeners)?;
+        let listeners = if self.succession.by_systemd {
+            self.listeners.clone()
+        } else {
+            sockets::open(&fresh.config, &self.listeners)?
+        };
         let moved = match self.change_over(fresh) {
             Ok(moved) => moved,
             Err(failure) => {
-                sockets::let_go(&listeners, &self.listeners);
+                self.let_go(&listeners, &self.listeners);
                 self.return_to_logs();
                 if let asked @ Exit::Asked(_) = failure.exit() {
                     self.queue.push_back(Event::Leave(asked));
@@ -187,14 +200,11 @@ impl Driver<'_> {
             None => self.pidfile.iter().for_each(Pidfile::renew),
         }
         let old_listeners = std::mem::replace(&mut self.listeners, listeners);
-        sockets::let_go(&old_listeners, &self.listeners);
+        self.let_go(&old_listeners, &self.listeners);
         if sockets::differ(&old_listeners, &self.listeners) {
             self.announce_listeners();
         }
-        self.host.set_title(&format!(
-            "tricorn: master [{}]",
-            self.generation.config.proc_name
-        ));
+        self.show_title();
         self.generation.plugins.announce();
         self.queue
             .push_back(Event::Reloaded(policy(&self.generation.config)));
@@ -234,12 +244,13 @@ impl Driver<'_> {
         if config.pidfile == self.generation.config.pidfile {
             return Ok(None);
         }
-        let path = config.pidfile.as_deref();
-        path.map(Pidfile::create).transpose().map(Some)
+        let path = self.pidfile_of(config);
+        path.as_deref().map(Pidfile::create).transpose().map(Some)
     }
 
     fn close_listeners(&mut self) {
-        sockets::let_go(&self.listeners, &[]);
+        self.service.stopping();
+        self.let_go(&self.listeners, &[]);
         self.listeners.clear();
         self.host.show_listeners(&[]);
     }
@@ -250,6 +261,9 @@ impl Driver<'_> {
             log::error!("No worker could boot: the server stops");
         }
         self.clean_up();
+        if let Some(heir) = self.succession.heir() {
+            self.service.hand_over(heir);
+        }
         match self.generation.bus.fire(Hook::OnExit, &Occasion::Itself) {
             Err(Interruption::Exit(code)) => Exit::Asked(code),
             _ => exit,

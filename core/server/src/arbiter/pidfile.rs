@@ -43,6 +43,24 @@ impl Pidfile {
         })
     }
 
+    /// Moves the file to where the server before had its own, whose process is gone.
+    pub(super) fn move_to(&mut self, path: &Path, former: Option<i32>) {
+        let other = read(path).filter(|&pid| is_alive(pid));
+        if let Some(pid) = other.filter(|&pid| Some(pid.cast_signed()) != former) {
+            let (path, own) = (path.display(), self.path.display());
+            return log::warn!(
+                "the pidfile {path} names process {pid}, which is running: {own} stays"
+            );
+        }
+        match write(path, self.owner) {
+            Ok(()) => {
+                self.remove();
+                path.clone_into(&mut self.path);
+            }
+            Err(error) => log::warn!("cannot write the pidfile {}: {error}", path.display()),
+        }
+    }
+
     /// Writes the file again, where it is gone.
     pub(super) fn renew(&self) {
         if !self.path.exists()

@@ -40,7 +40,14 @@ pub(super) struct Signals {
 }
 
 /// Writes the number of the signal. Only calls what is safe in a handler: `getpid` and `write`.
-extern "C" fn note(number: libc::c_int) {
+///
+/// WINCH is heard where a process has sent it: the kernel sends it when a terminal is resized.
+extern "C" fn note(number: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the kernel passes a valid record to a handler that was installed with SA_SIGINFO.
+    let is_of_kernel = !info.is_null() && unsafe { (*info).si_code } > 0;
+    if number == libc::SIGWINCH && is_of_kernel {
+        return;
+    }
     let errno = Errno::last_raw();
     let byte = [number as u8];
     // SAFETY: both are async-signal-safe, and the byte lives on this handler's own stack. A pipe
@@ -65,8 +72,8 @@ impl Signals {
         PIPE.store(self.bell.as_raw_fd(), Ordering::SeqCst);
         // A process id always fits.
         OWNER.store(std::process::id().cast_signed(), Ordering::SeqCst);
-        let flags = SaFlags::SA_RESTART | SaFlags::SA_NOCLDSTOP;
-        let action = SigAction::new(SigHandler::Handler(note), flags, SigSet::empty());
+        let flags = SaFlags::SA_RESTART | SaFlags::SA_NOCLDSTOP | SaFlags::SA_SIGINFO;
+        let action = SigAction::new(SigHandler::SigAction(note), flags, SigSet::empty());
         for signal in HANDLED {
             // SAFETY: the handler only does what handlers may do.
             unsafe { sigaction(signal, &action) }?;

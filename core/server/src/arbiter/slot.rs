@@ -20,14 +20,24 @@ pub enum Cause {
     Asked,
     /// It gave no sign of life, and was aborted.
     Timeout,
+    /// A request of it ran for longer than `request_timeout`, and could not be ended by itself.
+    RequestTimeout,
     /// It never became ready.
     Boot,
-    /// It left by itself, in order: it had served `max_requests`, or its code was to be reloaded.
+    /// It had served `max_requests`.
+    MaxRequests,
+    /// It had grown beyond `max_worker_memory`.
+    Memory,
+    /// It had reached `max_worker_age`.
+    Age,
+    /// It left by itself, in order: its code was to be reloaded, or a hook wanted it so.
     Retired,
     /// It left by itself with an error.
     Failed,
     /// A signal killed it.
     Crash,
+    /// The kernel has killed it, as far as one can tell, for want of memory.
+    OutOfMemory,
 }
 
 impl Cause {
@@ -37,10 +47,15 @@ impl Cause {
         match self {
             Self::Asked => "asked",
             Self::Timeout => "timeout",
+            Self::RequestTimeout => "request_timeout",
             Self::Boot => "boot",
+            Self::MaxRequests => "max_requests",
+            Self::Memory => "memory",
+            Self::Age => "age",
             Self::Retired => "retired",
             Self::Failed => "failed",
             Self::Crash => "crash",
+            Self::OutOfMemory => "oom",
         }
     }
 }
@@ -85,8 +100,10 @@ pub(super) struct Slot {
     pub(super) pid: i32,
     pub(super) generation: u64,
     pub(super) state: State,
-    pub(super) was_ready: bool,
+    pub(super) ready_at: Option<Instant>,
     pub(super) forked_at: Instant,
+    /// Why it is to be replaced, if it is.
+    pub(super) due: Option<Cause>,
 }
 
 impl Slot {
@@ -97,8 +114,9 @@ impl Slot {
             pid: 0,
             generation,
             state: State::Forking,
-            was_ready: false,
+            ready_at: None,
             forked_at: now,
+            due: None,
         }
     }
 
@@ -110,11 +128,32 @@ impl Slot {
     /// Whether its place is taken. One that is aborted keeps it until it is gone, so that its end
     /// is told before its successor is forked.
     pub(super) fn holds_its_place(&self) -> bool {
-        let dying = matches!(
+        self.is_staying() || self.is_aborted()
+    }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        matches!(
             self.state,
             State::Aborting { .. } | State::Killed { aborted: true }
-        );
-        self.is_staying() || dying
+        )
+    }
+
+    /// One that stays, and serves for a configuration or a state of itself that is not to last.
+    pub(super) fn is_outdated(&self, generation: u64) -> bool {
+        self.is_staying() && (self.generation < generation || self.due.is_some())
+    }
+
+    /// One that stays, and is as it should be.
+    pub(super) fn is_fresh(&self, generation: u64) -> bool {
+        self.is_staying() && !self.is_outdated(generation)
+    }
+
+    pub(super) fn serves(&self) -> bool {
+        self.state == State::Serving
+    }
+
+    pub(super) fn boots(&self) -> bool {
+        self.state == State::Booting
     }
 
     /// When the arbiter has to kill it.
@@ -127,10 +166,11 @@ impl Slot {
 
     pub(super) fn departs(&self, status: Status) -> Departed {
         let cause = match (self.state, status) {
-            (State::Aborting { .. } | State::Killed { aborted: true }, _) => Cause::Timeout,
-            (State::Stopping { .. } | State::Killed { aborted: false }, _) => Cause::Asked,
+            _ if self.is_aborted() && self.ready_at.is_none() => Cause::Boot,
+            _ if self.is_aborted() => Cause::Timeout,
+            (State::Stopping { .. } | State::Killed { .. }, _) => self.due.unwrap_or(Cause::Asked),
             (_, Status::Signal(_)) => Cause::Crash,
-            _ if !self.was_ready => Cause::Boot,
+            _ if self.ready_at.is_none() => Cause::Boot,
             (_, Status::Code(0)) => Cause::Retired,
             (_, Status::Code(_)) => Cause::Failed,
         };
@@ -148,9 +188,12 @@ impl Slot {
         let hardly_lived = now.duration_since(self.forked_at) < Duration::from_secs(1);
         match cause {
             Cause::Boot => true,
-            Cause::Crash | Cause::Failed => !self.was_ready || hardly_lived,
-            Cause::Retired => hardly_lived,
-            Cause::Asked | Cause::Timeout => false,
+            Cause::Crash | Cause::Failed => self.ready_at.is_none() || hardly_lived,
+            Cause::Retired | Cause::MaxRequests => hardly_lived,
+            Cause::OutOfMemory => hardly_lived,
+            Cause::Asked | Cause::Timeout | Cause::RequestTimeout | Cause::Memory | Cause::Age => {
+                false
+            }
         }
     }
 }

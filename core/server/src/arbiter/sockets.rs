@@ -1,4 +1,8 @@
 //! The arbiter's listening sockets, and how they change with the configuration.
+//!
+//! With `reuse_port` an address has as many sockets as there are workers at the start. Every worker
+//! takes connections from all of them, and the arbiter keeps them: what waits in one is never reset
+//! because some worker is busy, or gone.
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
@@ -7,11 +11,32 @@ use std::time::Duration;
 
 use crate::config::{Address, Config};
 use crate::error::Failure;
-use crate::sock::{BindOptions, Listener, bind};
+use crate::sock::{BindOptions, Inherited, Listener, bind, twin};
 
 /// An address in use may be about to be let go: by a server that is being replaced.
 const TRIES: u32 = 5;
 const BETWEEN_TRIES: Duration = Duration::from_millis(400);
+
+/// The most sockets of one address.
+const TWINS_AT_MOST: usize = 64;
+
+fn options(config: &Config) -> BindOptions {
+    BindOptions {
+        backlog: config.backlog,
+        umask: config.umask,
+        owner: (config.user, config.group),
+        reuse_port: config.reuse_port,
+    }
+}
+
+/// Takes over what the process was given at its start.
+pub(super) fn inherit(
+    config: &Config,
+    inherited: &mut Inherited,
+) -> Result<Vec<Arc<Listener>>, Failure> {
+    let listeners = inherited.listeners(&config.bind, &options(config))?;
+    Ok(listeners.into_iter().map(Arc::new).collect())
+}
 
 /// Listens on every address of a configuration. Sockets that are listening already, for the same
 /// address, are kept; nothing is changed about them, so that a failure changes nothing at all.
@@ -19,27 +44,40 @@ pub(super) fn open(
     config: &Config,
     present: &[Arc<Listener>],
 ) -> Result<Vec<Arc<Listener>>, Failure> {
-    let options = BindOptions {
-        backlog: config.backlog,
-        umask: config.umask,
-        owner: (config.user, config.group),
-    };
     let mut opened: Vec<Arc<Listener>> = Vec::with_capacity(config.bind.len());
     for address in &config.bind {
-        let kept = present
-            .iter()
-            .find(|listener| listener.address == *address)
-            .map(Arc::clone);
-        let listener = kept.map_or_else(|| bind_patiently(address, &options), Ok);
-        match listener {
-            Ok(listener) => opened.push(listener),
+        match listen_on(address, config, present) {
+            Ok(listeners) => opened.extend(listeners),
             Err(failure) => {
-                close_new(&opened, present);
+                let_go(&opened, present);
                 return Err(failure.from_origin(config.settings.source("bind").to_string()));
             }
         }
     }
     Ok(opened)
+}
+
+/// The sockets of one address: those there are, or new ones.
+fn listen_on(
+    address: &Address,
+    config: &Config,
+    present: &[Arc<Listener>],
+) -> Result<Vec<Arc<Listener>>, Failure> {
+    let its = present
+        .iter()
+        .filter(|listener| listener.address == *address);
+    let kept: Vec<_> = its.map(Arc::clone).collect();
+    if !kept.is_empty() {
+        return Ok(kept);
+    }
+    let options = options(config);
+    let mut listeners = vec![bind_patiently(address, &options)?];
+    let has_twins = config.reuse_port && matches!(address, Address::Tcp { .. });
+    let count = if has_twins { config.workers } else { 1 };
+    while listeners.len() < count.min(TWINS_AT_MOST) {
+        listeners.push(Arc::new(twin(&listeners[0], &options)?));
+    }
+    Ok(listeners)
 }
 
 fn bind_patiently(address: &Address, options: &BindOptions) -> Result<Arc<Listener>, Failure> {
@@ -55,14 +93,6 @@ fn bind_patiently(address: &Address, options: &BindOptions) -> Result<Arc<Listen
                 thread::sleep(BETWEEN_TRIES);
                 tries += 1;
             }
-        }
-    }
-}
-
-fn close_new(opened: &[Arc<Listener>], present: &[Arc<Listener>]) {
-    for listener in opened {
-        if !present.iter().any(|kept| Arc::ptr_eq(kept, listener)) {
-            listener.remove_file();
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use super::event::{Action, Event, Policy, Signal};
+use super::event::{Action, Event, NoUpgrade, Policy, Signal};
 use super::slot::{Cause, Departed, Slot, State, Status};
 use crate::error::Exit;
 use crate::hooks::Age;
@@ -26,17 +26,24 @@ const QUICK_STOP: Duration = Duration::from_secs(2);
 /// The arbiter's mind.
 #[derive(Debug)]
 pub struct Arbiter {
-    policy: Policy,
-    wanted: usize,
-    slots: Vec<Slot>,
-    next_age: Age,
-    generation: u64,
+    pub(super) policy: Policy,
+    pub(super) wanted: usize,
+    /// In the order of their forks.
+    pub(super) slots: Vec<Slot>,
+    pub(super) next_age: Age,
+    pub(super) generation: u64,
     /// A worker has been ready: from now on failures are retried, not fatal.
     ever_ready: bool,
     /// Workers that hardly lived, one after the other.
     failures: u32,
-    resume_at: Option<Instant>,
+    pub(super) resume_at: Option<Instant>,
     stop: Option<Stop>,
+    /// The arbiter that an upgrade has started; whether it serves.
+    successor: Option<bool>,
+    /// This arbiter is a successor, and the one before it lives.
+    has_predecessor: bool,
+    /// A stop that waits until the successor serves, and how long at most.
+    farewell: Option<(Exit, Instant)>,
 }
 
 /// The end, under way.
@@ -60,6 +67,18 @@ impl Arbiter {
             failures: 0,
             resume_at: None,
             stop: None,
+            successor: None,
+            has_predecessor: false,
+            farewell: None,
+        }
+    }
+
+    /// The successor of an arbiter that still lives.
+    #[must_use]
+    pub fn succeeding(policy: Policy) -> Self {
+        Self {
+            has_predecessor: true,
+            ..Self::new(policy)
         }
     }
 
@@ -73,17 +92,24 @@ impl Arbiter {
                 self.slots.retain(|slot| slot.age != age);
                 self.pause(now);
             }
-            Event::Ready { age } => self.take_ready(age, actions),
+            Event::Ready { age } => self.take_ready(age, now, actions),
             Event::Silent { age } => self.abort(age, now, actions),
+            Event::Due { age, cause } => self.mark_due(age, cause, now, actions),
+            Event::Stuck { age } => self.mark_due(age, Cause::RequestTimeout, now, actions),
+            Event::Upgrading => self.successor = Some(false),
+            Event::SuccessorReady => self.successor = self.successor.map(|_| true),
+            Event::SuccessorGone => self.successor = None,
+            Event::Promoted => self.has_predecessor = false,
             Event::Exited { pid, status } => self.take_exit(pid, status, now, actions),
             Event::Reloaded(policy) => self.take_policy(policy),
             Event::SetWorkers(count) => self.set_wanted(count, actions),
             Event::Leave(exit) => self.begin_stop(exit, false, now, actions),
         }
+        self.end_wait_for_successor(now, actions);
+        self.abort_slow_boots(now, actions);
         self.kill_overdue(now, actions);
         if self.stop.is_none() {
-            self.fill(now, actions);
-            self.retire(now, actions);
+            self.balance(now, actions);
         } else if self.slots.is_empty() {
             let exit = self.stop.map_or(Exit::Ok, |stop| stop.exit);
             actions.push(Action::Halt(exit));
@@ -93,21 +119,45 @@ impl Arbiter {
     /// When `DeadlinePassed` is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let resume = self.resume_at.filter(|_| self.stop.is_none());
+        let serves_on = self.stop.is_none();
+        let resume = self.resume_at.filter(|_| serves_on);
+        let aged = self.next_aged().filter(|_| serves_on).map(|(at, _)| at);
+        let farewell = self.farewell.map(|(_, until)| until);
         self.slots
             .iter()
             .filter_map(Slot::kill_at)
+            .chain(self.slots.iter().filter_map(|slot| self.boots_until(slot)))
             .chain(resume)
+            .chain(aged)
+            .chain(farewell)
             .min()
     }
 
     /// The workers that the time-out holds for: id, age and process id. One that boots is none of
-    /// them: it may load its application for as long as that takes.
+    /// them: it has a limit of its own.
     pub fn watched(&self) -> impl Iterator<Item = (usize, Age, i32)> {
         self.slots
             .iter()
-            .filter(|slot| slot.state == State::Serving)
+            .filter(|slot| slot.serves())
             .map(|slot| (slot.id, slot.age, slot.pid))
+    }
+
+    /// Whether there is a successor.
+    #[must_use]
+    pub fn has_successor(&self) -> bool {
+        self.successor.is_some()
+    }
+
+    /// Whether the arbiter whose successor this one is lives.
+    #[must_use]
+    pub fn has_predecessor(&self) -> bool {
+        self.has_predecessor
+    }
+
+    /// Whether a worker has been ready.
+    #[must_use]
+    pub fn was_ever_ready(&self) -> bool {
+        self.ever_ready
     }
 
     /// Every worker there is: age and process id.
@@ -132,32 +182,70 @@ impl Arbiter {
 
     fn take_signal(&mut self, signal: Signal, now: Instant, actions: &mut Vec<Action>) {
         match signal {
-            Signal::Term => self.begin_stop(Exit::Ok, false, now, actions),
+            Signal::Term => self.stop_in_turn(Exit::Ok, now, actions),
             Signal::Int | Signal::Quit => self.begin_stop(Exit::Ok, true, now, actions),
-            Signal::Hup if self.stop.is_none() => actions.push(Action::Reload),
+            Signal::Hup if self.serves_on() => actions.push(Action::Reload),
+            Signal::Usr2 if self.serves_on() => self.upgrade(actions),
+            Signal::Winch if self.wanted > 0 => self.set_wanted(0, actions),
             Signal::Ttin => self.set_wanted(self.wanted + 1, actions),
             Signal::Ttou if self.wanted > 1 => self.set_wanted(self.wanted - 1, actions),
             Signal::Usr1 => {
                 actions.push(Action::ReopenLogs);
                 self.signal_all(libc::SIGUSR1, actions);
             }
-            Signal::Hup | Signal::Ttou => {}
+            Signal::Hup | Signal::Ttou | Signal::Usr2 | Signal::Winch => {}
+        }
+    }
+
+    fn serves_on(&self) -> bool {
+        self.stop.is_none() && self.farewell.is_none()
+    }
+
+    fn upgrade(&mut self, actions: &mut Vec<Action>) {
+        actions.push(match (self.successor, self.has_predecessor) {
+            (Some(_), _) => Action::RefuseUpgrade(NoUpgrade::HasSuccessor),
+            (None, true) => Action::RefuseUpgrade(NoUpgrade::HasPredecessor),
+            (None, false) => Action::Upgrade,
+        });
+    }
+
+    /// Stops, but not before a successor that boots has come to serve.
+    fn stop_in_turn(&mut self, exit: Exit, now: Instant, actions: &mut Vec<Action>) {
+        if self.successor == Some(false) && self.stop.is_none() {
+            if self.farewell.is_none() {
+                self.farewell = Some((exit, now + self.policy.graceful));
+                actions.push(Action::AwaitSuccessor);
+            }
+        } else {
+            self.begin_stop(exit, false, now, actions);
+        }
+    }
+
+    fn end_wait_for_successor(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        if let Some((exit, until)) = self.farewell
+            && (self.successor != Some(false) || until <= now)
+        {
+            self.begin_stop(exit, false, now, actions);
         }
     }
 
     fn take_fork(&mut self, age: Age, pid: i32, now: Instant) {
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.age == age) {
+        if let Some(slot) = self.slot_mut(age) {
             slot.pid = pid;
             slot.state = State::Booting;
             slot.forked_at = now;
         }
     }
 
-    fn take_ready(&mut self, age: Age, actions: &mut Vec<Action>) {
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.age == age) else {
+    pub(super) fn slot_mut(&mut self, age: Age) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|slot| slot.age == age)
+    }
+
+    fn take_ready(&mut self, age: Age, now: Instant, actions: &mut Vec<Action>) {
+        let Some(slot) = self.slot_mut(age) else {
             return;
         };
-        slot.was_ready = true;
+        slot.ready_at = Some(now);
         if slot.state == State::Booting {
             slot.state = State::Serving;
         }
@@ -169,16 +257,31 @@ impl Arbiter {
 
     fn abort(&mut self, age: Age, now: Instant, actions: &mut Vec<Action>) {
         let kill_at = now + self.policy.abort_grace;
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.age == age) else {
+        let Some(slot) = self.slot_mut(age) else {
             return;
         };
         if matches!(slot.state, State::Booting | State::Serving) {
+            let (pid, boots) = (slot.pid, slot.boots());
             slot.state = State::Aborting { kill_at };
-            actions.push(Action::WorkerTimeout { age, pid: slot.pid });
+            actions.push(Action::WorkerTimeout { age, pid, boots });
             actions.push(Action::Kill {
-                pid: slot.pid,
+                pid,
                 signal: libc::SIGABRT,
             });
+        }
+    }
+
+    /// When a worker that boots has taken too long.
+    fn boots_until(&self, slot: &Slot) -> Option<Instant> {
+        let most = self.policy.boot.filter(|_| slot.boots())?;
+        slot.forked_at.checked_add(most)
+    }
+
+    fn abort_slow_boots(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let is_late = |slot: &&Slot| self.boots_until(slot).is_some_and(|until| until <= now);
+        let late: Vec<_> = self.slots.iter().filter(is_late).map(|s| s.age).collect();
+        for age in late {
+            self.abort(age, now, actions);
         }
     }
 
@@ -189,7 +292,7 @@ impl Arbiter {
         let slot = self.slots.remove(index);
         let departed = slot.departs(status);
         actions.push(Action::WorkerGone(departed));
-        if let Some(exit) = self.fatal(departed) {
+        if let Some(exit) = self.fatal(&slot, departed) {
             self.begin_stop(exit, false, now, actions);
         } else if slot.ended_young(departed.cause, now) {
             self.pause(now);
@@ -197,16 +300,15 @@ impl Arbiter {
     }
 
     /// The exit code of the server, if this end means that no worker will ever serve.
-    fn fatal(&self, departed: Departed) -> Option<Exit> {
-        match (departed.cause, departed.status) {
-            (Cause::Boot, Status::Code(code)) if !self.ever_ready && code != 0 => {
-                Some(if code == Exit::AppNotFound.code() {
-                    Exit::AppNotFound
-                } else {
-                    Exit::WorkerBoot
-                })
-            }
-            _ => None,
+    fn fatal(&self, slot: &Slot, departed: Departed) -> Option<Exit> {
+        if self.ever_ready || departed.cause != Cause::Boot {
+            return None;
+        }
+        match departed.status {
+            _ if slot.is_aborted() => Some(Exit::WorkerBoot),
+            Status::Code(code) if code == Exit::AppNotFound.code() => Some(Exit::AppNotFound),
+            Status::Code(0) | Status::Signal(_) => None,
+            Status::Code(_) => Some(Exit::WorkerBoot),
         }
     }
 
@@ -240,6 +342,7 @@ impl Arbiter {
 
     fn begin_stop(&mut self, exit: Exit, quick: bool, now: Instant, actions: &mut Vec<Action>) {
         let signal = if quick { libc::SIGQUIT } else { libc::SIGTERM };
+        self.farewell = None;
         match self.stop {
             None => {
                 self.stop = Some(Stop { exit, quick });
@@ -287,76 +390,5 @@ impl Arbiter {
                 });
             }
         }
-    }
-
-    /// Forks what is missing of the present generation.
-    fn fill(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        if self.resume_at.is_some_and(|at| now < at) {
-            return;
-        }
-        self.resume_at = None;
-        while self.places_taken() < self.wanted {
-            let Some(id) = self.free_id() else { return };
-            let age = self.next_age;
-            self.next_age += 1;
-            self.slots.push(Slot::new(id, age, self.generation, now));
-            actions.push(Action::Fork { id, age });
-        }
-    }
-
-    /// Retires the oldest surplus: workers of an old generation as those of the new one get ready,
-    /// and workers of the present one that are too many.
-    fn retire(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let ready = self
-            .slots
-            .iter()
-            .filter(|slot| slot.generation == self.generation && slot.state == State::Serving);
-        let keep_old = self.wanted.saturating_sub(ready.count());
-        let generation = self.generation;
-        self.retire_beyond(keep_old, now, actions, |slot| slot.generation < generation);
-        self.retire_beyond(self.wanted, now, actions, |slot| {
-            slot.generation == generation
-        });
-    }
-
-    fn retire_beyond(
-        &mut self,
-        keep: usize,
-        now: Instant,
-        actions: &mut Vec<Action>,
-        among: impl Fn(&Slot) -> bool,
-    ) {
-        let kill_at = now + self.policy.graceful;
-        let staying = self
-            .slots
-            .iter()
-            .filter(|slot| among(slot) && slot.is_staying())
-            .count();
-        let mut surplus = staying.saturating_sub(keep);
-        // Slots stand in the order of their forks: the first is the oldest.
-        for slot in self.slots.iter_mut().filter(|slot| among(slot)) {
-            if surplus > 0 && matches!(slot.state, State::Booting | State::Serving) {
-                slot.state = State::Stopping { kill_at };
-                actions.push(Action::Kill {
-                    pid: slot.pid,
-                    signal: libc::SIGTERM,
-                });
-                surplus -= 1;
-            }
-        }
-    }
-
-    fn places_taken(&self) -> usize {
-        let generation = self.generation;
-        self.slots
-            .iter()
-            .filter(|slot| slot.generation == generation && slot.holds_its_place())
-            .count()
-    }
-
-    /// The smallest id that no living worker has.
-    fn free_id(&self) -> Option<usize> {
-        (1..=crate::lifeline::WORKERS_AT_MOST)
-            .find(|id| self.slots.iter().all(|slot| slot.id != *id))
     }
 }

@@ -28,6 +28,8 @@ pub(super) fn check(setting: &Setting, value: Value) -> Result<Value, Refusal> {
         Kind::Bool | Kind::Off => truth(value),
         Kind::Count => count(value),
         Kind::Seconds => seconds(value),
+        Kind::Bytes => super::size::check(value)
+            .or_else(|what| refuse(what, "give a number of bytes, or one such as 300M")),
         Kind::Mode => mode(value),
         Kind::List => list(value).map(Value::List),
         Kind::Files => files(value),

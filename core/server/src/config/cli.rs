@@ -269,6 +269,8 @@ fn argument(setting: &'static Setting) -> Arg {
 fn metavar(setting: &Setting) -> &'static str {
     match (setting.metavar, setting.kind) {
         ("", Kind::Count) => "N",
+        ("", Kind::Bytes) => "SIZE",
+        ("", Kind::Seconds) => "SECONDS",
         ("", Kind::User) => "USER",
         ("", Kind::Group) => "GROUP",
         ("", Kind::Choice(_)) => "CHOICE",

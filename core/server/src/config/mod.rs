@@ -18,6 +18,7 @@ mod plugins;
 mod resolve;
 mod resolve_logs;
 mod setting;
+mod size;
 mod start;
 mod suggest;
 mod telemetry;

@@ -39,6 +39,8 @@ pub enum Kind {
     Count,
     /// A number of seconds, 0 or more; a fraction is taken.
     Seconds,
+    /// A number of bytes, 0 or more; also text with a unit: `300M`, `1.5G`.
+    Bytes,
     /// A file mode: a number, or text that is octal when it begins with 0.
     Mode,
     /// A list of texts; one text is a list of one.

@@ -44,6 +44,12 @@ pub struct TimeLimits {
     pub keepalive: Duration,
     /// A worker: silence.
     pub timeout: Option<Duration>,
+    /// A worker: until it serves.
+    pub boot: Option<Duration>,
+    /// A worker: its life. It is replaced then.
+    pub worker_age: Option<Duration>,
+    /// One request.
+    pub request: Option<Duration>,
     /// An aborted worker: its hooks.
     pub abort_grace: Duration,
     /// A stopping worker: its requests.
@@ -147,6 +153,12 @@ pub struct Config {
     pub max_requests: u64,
     /// The most that is added to it at random.
     pub max_requests_jitter: u64,
+    /// Bytes of resident memory at which a worker is replaced.
+    pub max_worker_memory: Option<u64>,
+    /// Workers beyond the wanted ones while others are replaced.
+    pub max_surge: usize,
+    /// Each worker has listening sockets of its own.
+    pub reuse_port: bool,
     /// Time limits.
     pub time: TimeLimits,
     /// Sizes and numbers.
@@ -157,6 +169,10 @@ pub struct Config {
     pub logging: Logging,
     /// The application is loaded before the fork.
     pub preload: bool,
+    /// And loaded anew by a reload.
+    pub preload_reload: bool,
+    /// What is loaded is hidden from the garbage collector before the first fork.
+    pub gc_freeze: bool,
     /// Files may be sent by the kernel.
     pub sendfile: bool,
     /// Detach from the terminal.
@@ -167,6 +183,8 @@ pub struct Config {
     pub user: Option<u32>,
     /// Group id of workers.
     pub group: Option<u32>,
+    /// Workers have all groups of their user.
+    pub initgroups: bool,
     /// Mode bits that unix sockets lack.
     pub umask: u32,
     /// Variables set for the application.

@@ -20,6 +20,9 @@ pub struct Control {
     reopen: AtomicBool,
     /// Requests after which the worker leaves; 0 for never.
     most_requests: AtomicU64,
+    /// It has served as many, and its replacement has been asked for, or is to be.
+    served: AtomicBool,
+    tells_served: AtomicBool,
     /// Connections that are open.
     connections: AtomicUsize,
     waker: OwnedFd,
@@ -38,6 +41,8 @@ impl Control {
             exit: AtomicI64::new(NOT_ASKED),
             reopen: AtomicBool::new(false),
             most_requests: AtomicU64::new(0),
+            served: AtomicBool::new(false),
+            tells_served: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             waker,
             bell,
@@ -95,6 +100,23 @@ impl Control {
     #[must_use]
     pub fn most_requests(&self) -> u64 {
         self.most_requests.load(Ordering::Relaxed)
+    }
+
+    /// Asks for a replacement, because as many requests have been served as were to be. Whether
+    /// this is the first time.
+    pub fn ask_for_replacement(&self) -> bool {
+        let is_first = !self.served.swap(true, Ordering::SeqCst);
+        if is_first {
+            self.tells_served.store(true, Ordering::SeqCst);
+            self.wake();
+        }
+        is_first
+    }
+
+    /// Whether the arbiter is to be told that a replacement is wanted; the wish is taken.
+    #[must_use]
+    pub fn takes_replacement(&self) -> bool {
+        self.tells_served.load(Ordering::Relaxed) && self.tells_served.swap(false, Ordering::SeqCst)
     }
 
     /// Whether to serve on.

@@ -17,6 +17,8 @@ use super::stacks::Stacks;
 pub enum Message {
     /// The application is loaded and the worker serves.
     Ready,
+    /// It has served as many requests as it is to.
+    Served,
 }
 
 /// The arbiter's side.
@@ -72,6 +74,7 @@ impl ArbiterEnd {
         loop {
             match read(&self.reports, &mut byte) {
                 Ok(1) if byte[0] == b'R' => return Some(Message::Ready),
+                Ok(1) if byte[0] == b'S' => return Some(Message::Served),
                 Ok(1) | Err(Errno::EINTR) => {}
                 _ => return None,
             }
@@ -90,6 +93,7 @@ impl WorkerEnd {
     pub fn send(&self, message: Message) {
         let byte = match message {
             Message::Ready => b"R",
+            Message::Served => b"S",
         };
         while write(&self.reports, byte) == Err(Errno::EINTR) {}
     }
@@ -122,7 +126,9 @@ mod tests {
         let (arbiter, worker) = pair().unwrap();
         assert_eq!(arbiter.report(), None);
         worker.send(Message::Ready);
+        worker.send(Message::Served);
         assert_eq!(arbiter.report(), Some(Message::Ready));
+        assert_eq!(arbiter.report(), Some(Message::Served));
         assert!(!worker.is_orphaned());
         drop(arbiter);
         assert!(worker.is_orphaned());

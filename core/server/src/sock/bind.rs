@@ -28,6 +28,8 @@ pub struct BindOptions {
     pub umask: u32,
     /// Whom unix sockets belong to.
     pub owner: (Option<u32>, Option<u32>),
+    /// Several TCP sockets may listen on one address.
+    pub reuse_port: bool,
 }
 
 /// Listens on an address.
@@ -88,6 +90,9 @@ fn tcp(
         };
         let socket = new_socket(family)?;
         setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+        if options.reuse_port {
+            setsockopt(&socket, sockopt::ReusePort, &true)?;
+        }
         // Accepted sockets inherit it: small answers leave at once.
         setsockopt(&socket, sockopt::TcpNoDelay, &true)?;
         bind_socket(socket.as_raw_fd(), &SockaddrStorage::from(target))?;
@@ -97,6 +102,22 @@ fn tcp(
     let socket = listening().map_err(|error| failure(address, &error))?;
     let local = local_of(socket.as_fd()).map_err(|error| failure(address, &error))?;
     Ok(Listener::new(socket, address.clone(), local))
+}
+
+/// Listens once more on the address of a TCP socket, where that one allows it.
+///
+/// # Errors
+/// One line that names the address and says why it cannot be listened on.
+pub fn twin(listener: &Listener, options: &BindOptions) -> Result<Listener, Failure> {
+    match *listener.local {
+        Local::Tcp(local) => tcp(
+            &listener.address,
+            &local.ip().to_string(),
+            local.port(),
+            options,
+        ),
+        Local::Unix(_) => Err(Failure::operator("a unix socket has no twin")),
+    }
 }
 
 fn unix(address: &Address, path: &Path, options: &BindOptions) -> Result<Listener, Failure> {
@@ -137,7 +158,12 @@ fn clear_the_way(address: &Address, path: &Path) -> Result<(), Failure> {
     std::fs::remove_file(path).map_err(|error| failure(address, &error))
 }
 
-fn adopt(address: &Address, fd: RawFd, options: &BindOptions) -> Result<Listener, Failure> {
+/// Takes a socket over that somebody else has made.
+pub(super) fn adopt(
+    address: &Address,
+    fd: RawFd,
+    options: &BindOptions,
+) -> Result<Listener, Failure> {
     let refused = |what: &str| {
         Failure::operator(format!("cannot listen on {address}: {what}"))
             .mend("pass the descriptor of a stream socket to this process")
@@ -212,6 +238,7 @@ mod tests {
             backlog: 16,
             umask: 0o077,
             owner: (None, None),
+            reuse_port: false,
         }
     }
 

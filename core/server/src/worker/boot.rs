@@ -9,8 +9,7 @@
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
-
+use super::identity::drop_privileges;
 use super::io::{Env, Means};
 use super::shared::Shared;
 use super::{gthread, sync};
@@ -91,7 +90,7 @@ fn live(job: Job, runtime: &Arc<dyn Runtime>) -> Result<i32, Early> {
     if runtime.explain_to(stack_signal(), job.side.pipes.stacks().as_fd()) {
         job.side.cell().set_explains();
     }
-    runtime.set_title(&format!("tricorn: worker [{}]", job.config.proc_name));
+    runtime.set_title(&format!("gunicorn: worker [{}]", job.config.proc_name));
     log::info!("Booting worker with pid: {}", std::process::id());
     let resumptions =
         Arc::new(Resumptions::new().map_err(|error| cannot("make a descriptor", &error))?);
@@ -208,35 +207,4 @@ fn fire(bus: &Bus, event: Event) -> Result<(), Early> {
                 .exits_with(Exit::WorkerBoot),
             ),
         })
-}
-
-/// Becomes the user and the group that workers run as. A number that the process has already, and
-/// 0, change nothing.
-fn drop_privileges(config: &Config) -> Result<(), Failure> {
-    let refused = |what: &str, id: u32, error: nix::errno::Errno| {
-        Failure::operator(format!(
-            "a worker cannot become {what} {id}: {}",
-            error.desc()
-        ))
-        .from_origin(config.settings.source(what).to_string())
-        .mend("start the server as root, or leave the setting out")
-        .exits_with(Exit::WorkerBoot)
-    };
-    if let Some(group) = config
-        .group
-        .filter(|&id| id != 0 && Gid::effective().as_raw() != id)
-    {
-        let gid = Gid::from_raw(group);
-        if Uid::effective().is_root() {
-            setgroups(&[gid]).map_err(|error| refused("group", group, error))?;
-        }
-        setgid(gid).map_err(|error| refused("group", group, error))?;
-    }
-    if let Some(user) = config
-        .user
-        .filter(|&id| id != 0 && Uid::effective().as_raw() != id)
-    {
-        setuid(Uid::from_raw(user)).map_err(|error| refused("user", user, error))?;
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@ mod ages;
 mod boot;
 
 mod gthread;
+mod identity;
 mod io;
 mod shared;
 mod sync;

@@ -253,6 +253,9 @@ impl Shared {
             crate::log::reopen();
             self.fire(Event::LogReopen, &Occasion::Itself);
         }
+        if control.takes_replacement() {
+            self.side.pipes.send(Message::Served);
+        }
         if let Some(code) = control.exit() {
             return Next::Leave(code);
         }

@@ -53,9 +53,7 @@ const fn word(
     )
 }
 
-use Section::{
-    Debugging as D, Http as H, Logging as L, ServerMechanics as S, Tls as T, WorkerProcesses as W,
-};
+use Section::{Http as H, Logging as L, ServerMechanics as S, Tls as T, WorkerProcesses as W};
 
 pub(super) static WORKERS: &[Setting] = &[
     word(W, "asgi_loop", "auto", NO_ASGI).flags(&["--asgi-loop"]),
@@ -76,16 +74,7 @@ pub(super) static WORKERS: &[Setting] = &[
     text(W, "dirty_worker_exit", NO_DIRTY),
 ];
 
-pub(super) static DEBUGGING: &[Setting] =
-    &[word(D, "reload_engine", "auto", "files are polled").flags(&["--reload-engine"])];
-
 pub(super) static MECHANICS: &[Setting] = &[
-    truth(
-        S,
-        "initgroups",
-        "a worker keeps the groups of whoever started the server",
-    )
-    .flags(&["--initgroups"]),
     text(S, "tmp_upload_dir", "bodies are kept in memory"),
     text(S, "paste", "name the application as MODULE:NAME").flags(&["--paste", "--paster"]),
     later(

@@ -9,6 +9,15 @@ pub(super) const DEBUGGING: &[Setting] = &[
     Setting::new(D, "reload", Kind::Bool, Default::Bool(false))
         .flags(&["--reload"])
         .help("Restart workers when a source file changes"),
+    Setting::new(
+        D,
+        "reload_engine",
+        Kind::Choice(ENGINES),
+        Default::Str("auto"),
+    )
+    .flags(&["--reload-engine"])
+    .metavar("ENGINE")
+    .help("How changes are noticed: auto, poll or inotify"),
     Setting::new(D, "reload_extra_files", Kind::Files, Default::List(&[]))
         .flags(&["--reload-extra-file"])
         .metavar("FILE")
@@ -25,11 +34,20 @@ pub(super) const DEBUGGING: &[Setting] = &[
 ];
 
 const S: Section = Section::ServerMechanics;
+const ENGINES: &[&str] = &["auto", "poll", "inotify"];
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "preload_app", Kind::Bool, Default::Bool(false))
         .flags(&["--preload"])
         .help("Load the application before the workers are forked"),
+    Setting::new(S, "preload_reload", Kind::Bool, Default::Bool(false))
+        .ours()
+        .flags(&["--preload-reload"])
+        .help("With preload_app, let HUP load the application anew: the arbiter executes itself in place"),
+    Setting::new(S, "gc_freeze", Kind::Bool, Default::Bool(false))
+        .ours()
+        .flags(&["--gc-freeze"])
+        .help("Before the first fork, take what is loaded out of the garbage collector's sight, so that workers share its memory for longer"),
     Setting::new(
         S,
         "sendfile",
@@ -66,6 +84,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "group", Kind::Group, Default::None)
         .flags(&["-g", "--group"])
         .help("Group that workers run as"),
+    Setting::new(S, "initgroups", Kind::Bool, Default::Bool(false))
+        .flags(&["--initgroups"])
+        .help("Give workers all groups of their user, and not group alone"),
     Setting::new(S, "umask", Kind::Mode, Default::Int(0))
         .flags(&["-m", "--umask"])
         .metavar("MODE")

@@ -22,7 +22,6 @@ pub fn all() -> impl Iterator<Item = &'static Setting> {
         http::SECURITY,
         http::BUFFERS,
         mechanics::DEBUGGING,
-        later::DEBUGGING,
         mechanics::SETTINGS,
         later::MECHANICS,
         http::SETTINGS,

@@ -1,6 +1,6 @@
 //! Config file and server socket.
 
-use super::super::setting::{Default, Kind, Reach, Section, Setting};
+use super::super::setting::{Default, Kind, Section, Setting};
 use super::super::value::Value;
 
 const S: Section = Section::ServerSocket;
@@ -22,8 +22,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .help("Connections that may wait to be accepted"),
     Setting::new(S, "reuse_port", Kind::Bool, Default::Bool(false))
         .flags(&["--reuse-port"])
-        .help("Set SO_REUSEPORT on the listening sockets")
-        .reach(Reach::Inert("all workers share one queue, which spreads connections as evenly")),
+        .help("Give each worker a listening socket of its own, with SO_REUSEPORT"),
 ];
 
 fn bind_default(port: Option<&str>) -> Value {

@@ -30,10 +30,30 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "max_requests_jitter", Kind::Count, Default::Int(0))
         .flags(&["--max-requests-jitter"])
         .help("Up to so many requests are added to max_requests, at random for each worker"),
+    Setting::new(S, "max_worker_memory", Kind::Bytes, Default::Int(0))
+        .ours()
+        .flags(&["--max-worker-memory"])
+        .help("Resident memory, such as 300M, at which a worker is replaced; 0 for never"),
+    Setting::new(S, "max_worker_age", Kind::Seconds, Default::Int(0))
+        .ours()
+        .flags(&["--max-worker-age"])
+        .help("Seconds of serving after which a worker is replaced; 0 for never"),
+    Setting::new(S, "max_surge", Kind::Count, Default::Int(4))
+        .ours()
+        .flags(&["--max-surge"])
+        .help("Workers beyond the wanted number while others are replaced; 0: each leaves before its replacement is forked"),
     Setting::new(S, "timeout", Kind::Count, Default::Int(30))
         .flags(&["-t", "--timeout"])
         .metavar("SECONDS")
         .help("Silence after which a worker is aborted and replaced; 0 for never"),
+    Setting::new(S, "request_timeout", Kind::Seconds, Default::Int(0))
+        .ours()
+        .flags(&["--request-timeout"])
+        .help("Time one request may run before it is ended; 0 for no limit"),
+    Setting::new(S, "boot_timeout", Kind::Seconds, Default::Int(300))
+        .ours()
+        .flags(&["--boot-timeout"])
+        .help("Time a worker may take from its fork until it serves; 0 for no limit"),
     Setting::new(S, "abort_grace", Kind::Seconds, Default::Int(5))
         .ours()
         .flags(&["--abort-grace"])

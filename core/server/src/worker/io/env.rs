@@ -112,8 +112,9 @@ impl Env {
         })
     }
 
-    /// A thread begins to run a request. With the last that the worker is to serve it begins to
-    /// stop, so that the answer says that the connection is not kept.
+    /// A thread begins to run a request. With the last that the worker is to serve it asks to be
+    /// replaced, and serves on until it is. Where replacements come later it begins to stop, so that
+    /// the answer says that the connection is not kept.
     pub(super) fn begin_request(&self, thread: usize, request: &Request, is_new: bool) {
         let beginning = Beginning {
             now: clock::roughly_now(),
@@ -128,10 +129,13 @@ impl Env {
         }
         self.cell.count_request();
         let limit = self.control.most_requests();
-        if limit > 0 && self.cell.requests() >= limit && self.control.is_alive() {
+        let is_last = limit > 0 && self.cell.requests() >= limit && self.control.is_alive();
+        if is_last && self.control.ask_for_replacement() {
             let pid = std::process::id();
-            log::info!("Worker takes the last of its {limit} requests and leaves (pid: {pid})");
-            self.control.stop();
+            log::info!("Worker takes the last of its {limit} requests (pid: {pid})");
+            if self.config.max_surge == 0 {
+                self.control.stop();
+            }
         }
     }
 

@@ -1,5 +1,8 @@
 //! The state machine, played as a script: no process is started.
 
+mod rolling;
+mod succession;
+
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -11,6 +14,18 @@ use crate::error::Exit;
 
 const GRACEFUL: Duration = Duration::from_secs(30);
 const ABORT_GRACE: Duration = Duration::from_secs(5);
+const BOOT: Duration = Duration::from_secs(300);
+
+fn policy(workers: usize) -> Policy {
+    Policy {
+        workers,
+        abort_grace: ABORT_GRACE,
+        graceful: GRACEFUL,
+        boot: Some(BOOT),
+        max_age: None,
+        surge: 4,
+    }
+}
 
 /// An arbiter whose forks succeed at once: the worker of age N gets the process id 100 + N.
 struct Script {
@@ -21,11 +36,10 @@ struct Script {
 
 impl Script {
     fn new(workers: usize) -> Self {
-        let policy = Policy {
-            workers,
-            abort_grace: ABORT_GRACE,
-            graceful: GRACEFUL,
-        };
+        Self::under(policy(workers))
+    }
+
+    fn under(policy: Policy) -> Self {
         Self {
             arbiter: Arbiter::new(policy),
             now: Instant::now(),
@@ -35,9 +49,13 @@ impl Script {
 
     /// An arbiter with so many workers, all of them ready.
     fn serving(workers: usize) -> Self {
-        let mut script = Self::new(workers);
+        Self::serving_under(policy(workers))
+    }
+
+    fn serving_under(policy: Policy) -> Self {
+        let mut script = Self::under(policy);
         script.on(Event::Started);
-        for age in 1..=workers as u64 {
+        for age in 1..=policy.workers as u64 {
             script.on(Event::Ready { age });
         }
         script
@@ -247,7 +265,11 @@ fn a_failed_fork_is_tried_again_after_a_pause() {
 fn a_silent_worker_is_aborted_then_killed_then_replaced() {
     let mut script = Script::serving(2);
     let actions = script.on(Event::Silent { age: 1 });
-    assert!(actions.contains(&Action::WorkerTimeout { age: 1, pid: 101 }));
+    assert!(actions.contains(&Action::WorkerTimeout {
+        age: 1,
+        pid: 101,
+        boots: false
+    }));
     assert_eq!(kills(&actions), [(101, libc::SIGABRT)]);
     assert_eq!(
         kills(&script.on(Event::Silent { age: 1 })),
@@ -313,6 +335,7 @@ fn ttin_and_ttou_change_the_number_and_tell() {
     let actions = script.signal(Signal::Ttin);
     assert_eq!(actions[0], Action::CountSet { new: 2, old: 1 });
     assert_eq!(forks(&actions), [(2, 2)]);
+    script.on(Event::Ready { age: 2 });
     let actions = script.signal(Signal::Ttou);
     assert_eq!(actions[0], Action::CountSet { new: 1, old: 2 });
     assert_eq!(kills(&actions), [(101, libc::SIGTERM)], "the oldest goes");
@@ -323,12 +346,7 @@ fn ttin_and_ttou_change_the_number_and_tell() {
 fn a_reload_replaces_workers_one_by_one_as_new_ones_get_ready() {
     let mut script = Script::serving(2);
     assert_eq!(script.signal(Signal::Hup), [Action::Reload]);
-    let policy = Policy {
-        workers: 3,
-        abort_grace: ABORT_GRACE,
-        graceful: GRACEFUL,
-    };
-    let actions = script.on(Event::Reloaded(policy));
+    let actions = script.on(Event::Reloaded(policy(3)));
     assert_eq!(forks(&actions), [(3, 3), (4, 4), (5, 5)]);
     assert_eq!(kills(&actions), [], "the old serve on");
     assert_eq!(kills(&script.on(Event::Ready { age: 3 })), []);
@@ -349,11 +367,7 @@ fn a_reload_replaces_workers_one_by_one_as_new_ones_get_ready() {
 fn a_reload_whose_workers_cannot_boot_keeps_the_old_ones() {
     let mut script = Script::serving(1);
     script.now += Duration::from_secs(60);
-    script.on(Event::Reloaded(Policy {
-        workers: 1,
-        abort_grace: ABORT_GRACE,
-        graceful: GRACEFUL,
-    }));
+    script.on(Event::Reloaded(policy(1)));
     let actions = script.exits(2, Status::Code(3));
     assert_eq!((halt(&actions), kills(&actions)), (None, vec![]));
     assert_eq!(script.pids(), [101]);
@@ -362,11 +376,7 @@ fn a_reload_whose_workers_cannot_boot_keeps_the_old_ones() {
 #[test]
 fn a_signal_during_a_reload_is_acted_on() {
     let mut script = Script::serving(1);
-    script.on(Event::Reloaded(Policy {
-        workers: 1,
-        abort_grace: ABORT_GRACE,
-        graceful: GRACEFUL,
-    }));
+    script.on(Event::Reloaded(policy(1)));
     assert_eq!(
         kills(&script.signal(Signal::Term)),
         [(101, libc::SIGTERM), (102, libc::SIGTERM)]
@@ -424,4 +434,31 @@ fn strangers_and_stale_news_change_nothing() {
         assert!(halt(&actions).is_none());
     }
     assert_eq!(script.pids(), [101]);
+}
+
+#[test]
+fn ttou_takes_a_worker_that_does_not_serve_yet_before_one_that_does() {
+    let mut script = Script::serving(1);
+    script.signal(Signal::Ttin);
+    assert_eq!(kills(&script.signal(Signal::Ttou)), [(102, libc::SIGTERM)]);
+}
+
+#[test]
+fn winch_stops_all_workers_and_hup_or_ttin_bring_them_back() {
+    let mut script = Script::serving(2);
+    let actions = script.signal(Signal::Winch);
+    assert_eq!(actions[0], Action::CountSet { new: 0, old: 2 });
+    assert_eq!(
+        kills(&actions),
+        [(101, libc::SIGTERM), (102, libc::SIGTERM)]
+    );
+    assert_eq!(
+        script.signal(Signal::Winch),
+        [],
+        "a second one changes nothing"
+    );
+    script.exits(1, Status::Code(0));
+    assert_eq!(halt(&script.exits(2, Status::Code(0))), None);
+    assert_eq!(forks(&script.signal(Signal::Ttin)).len(), 1);
+    assert_eq!(forks(&script.on(Event::Reloaded(policy(2)))).len(), 2);
 }
