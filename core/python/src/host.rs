@@ -17,6 +17,7 @@ use tricorn_server::config::Config;
 use tricorn_server::config::cli::CommandLine;
 use tricorn_server::error::{Exit, Failure};
 use tricorn_server::log::statsd::Kind;
+use tricorn_server::sock::{PREDECESSOR, VARIABLES};
 
 use crate::config::load;
 use crate::failure::{failure, is_instance, summary, trace};
@@ -182,13 +183,14 @@ impl Host for PyHost {
     fn execute(&self, variables: &[(&str, String)]) -> Failure {
         Python::attach(|py| {
             let execute = || -> PyResult<()> {
+                let former = [&VARIABLES[..], &[PREDECESSOR]].concat();
                 let given = PyDict::new(py);
                 for (name, value) in variables {
                     given.set_item(name, value)?;
                 }
                 let Some(scene) = scene() else { return Ok(()) };
                 py.import(intern!(py, "tricorn._execution"))?
-                    .call_method1(intern!(py, "execute"), (scene.server(py), given))
+                    .call_method1(intern!(py, "execute"), (scene.server(py), given, former))
                     .map(drop)
             };
             let why = match execute() {
