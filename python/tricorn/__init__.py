@@ -4,7 +4,7 @@ Run it with ``tricorn`` or ``python -m tricorn``. From a config file or a librar
 the server's events with :func:`hook`.
 """
 
-from tricorn._native import __version__
+from tricorn._native import RequestTimeout, __version__
 from tricorn.hooks import hook
 
-__all__ = ["__version__", "hook"]
+__all__ = ["RequestTimeout", "__version__", "hook"]

@@ -6,6 +6,9 @@ from typing import Any, NoReturn
 
 __version__: str
 
+class RequestTimeout(BaseException):
+    """Raised inside a request that has run for longer than ``request_timeout``."""
+
 def main(arguments: list[str], /) -> int: ...
 def start_directory() -> str: ...
 def check_setting(name: str, value: Any, /) -> Any: ...

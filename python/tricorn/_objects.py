@@ -267,6 +267,7 @@ class Worker:
         self.aborted = False
         self.reloader: Reloader | None = None
         self.tmp = WorkerTmp()
+        #: Small, stable, and unique among the living: also in ``TRICORN_WORKER_ID``.
         self.id: int | None = None
         #: How the worker ended, for ``child_exit``: the code, the signal, and why.
         self.exitcode: int | None = None

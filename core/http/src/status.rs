@@ -25,6 +25,8 @@ impl Status {
     pub const NOT_IMPLEMENTED: Self = Self(501);
     /// 503
     pub const SERVICE_UNAVAILABLE: Self = Self(503);
+    /// 504
+    pub const GATEWAY_TIMEOUT: Self = Self(504);
 
     /// A status from its number; `None` outside 100 to 999.
     #[must_use]
@@ -144,6 +146,7 @@ mod tests {
             Status::INTERNAL_SERVER_ERROR,
             Status::NOT_IMPLEMENTED,
             Status::SERVICE_UNAVAILABLE,
+            Status::GATEWAY_TIMEOUT,
         ] {
             assert_ne!(status.reason(), "Unknown", "{}", status.code());
         }

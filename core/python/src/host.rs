@@ -211,9 +211,9 @@ impl Host for PyHost {
         });
     }
 
-    fn expect_worker(&self, age: u64) {
+    fn expect_worker(&self, age: u64, id: usize) {
         self.wishes.show_age(age);
-        self.note(|py, scene| scene.expect(py, age));
+        self.note(|py, scene| scene.expect(py, age, id));
     }
 
     fn know_worker(&self, age: u64, pid: i32) {

@@ -33,7 +33,8 @@ mod _native {
     use super::objects::{ArbiterControl, WorkerControl};
     #[pymodule_export]
     use super::signals::{
-        install, on_nothing, on_reopen, on_stop, reload_worker, worker_abort, worker_quit,
+        install, on_nothing, on_overtime, on_reopen, on_stop, reload_worker, worker_abort,
+        worker_quit,
     };
     #[pymodule_export]
     use super::wsgi::{BodyInput, ClientSocket, ErrorStream, Request, Response};
@@ -42,6 +43,10 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let timeout = module
+            .py()
+            .get_type::<crate::wsgi::overtime::RequestTimeout>();
+        module.add("RequestTimeout", timeout)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

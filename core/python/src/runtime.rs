@@ -88,7 +88,6 @@ impl Runtime for PyRuntime {
                 let bus = self.in_force.generation().bus;
                 signals::prepare(&state.control, &bus);
                 signals::install(py)?;
-                worker.setattr(intern!(py, "id"), id)?;
                 worker.setattr(intern!(py, "pid"), std::process::id())?;
                 worker.setattr(
                     intern!(py, "_control"),
@@ -117,6 +116,11 @@ impl Runtime for PyRuntime {
             }
             registered.is_ok()
         })
+    }
+
+    fn ends_overdue_on(&self, _: i32) -> bool {
+        // `init_signals` has installed the handler.
+        true
     }
 
     fn step(&self, step: Step, rest: Rest) -> Result<Option<i32>, Failure> {

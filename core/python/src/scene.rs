@@ -64,9 +64,11 @@ impl Scene {
     }
 
     /// Makes the object of a worker that is about to be forked.
-    pub(crate) fn expect(&self, py: Python<'_>, age: Age) -> PyResult<()> {
+    pub(crate) fn expect(&self, py: Python<'_>, age: Age, id: usize) -> PyResult<()> {
         let class = self.server(py).getattr(intern!(py, "worker_class"))?;
-        let worker = class.call1((age, self.server(py)))?.unbind();
+        let worker = class.call1((age, self.server(py)))?;
+        worker.setattr(intern!(py, "id"), id)?;
+        let worker = worker.unbind();
         self.lock().workers.insert(age, worker);
         Ok(())
     }

@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tricorn_server::gateway::Control;
 use tricorn_server::hooks::{Bus, Event, Interruption, Occasion};
+use tricorn_server::lifeline::overtime_signal;
+
+use crate::wsgi::overtime::end_overdue;
 
 /// What the handlers act on, in a worker's process.
 struct Target {
@@ -55,6 +58,8 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
         &["SIGHUP", "SIGUSR2", "SIGWINCH", "SIGTTIN", "SIGTTOU"],
         nothing,
     )?;
+    let overtime = wrap_pyfunction!(on_overtime, py)?;
+    module.call_method1(intern!(py, "signal"), (overtime_signal(), overtime))?;
     for name in ["SIGTERM", "SIGUSR1"] {
         module.call_method1(intern!(py, "siginterrupt"), (module.getattr(name)?, false))?;
     }
@@ -92,6 +97,13 @@ pub(crate) fn reload_worker() {
         let _ = target.bus.fire(Event::WorkerInt, &Occasion::Itself);
         target.control.stop();
     }
+}
+
+/// A request has run for too long: an exception ends it.
+#[pyfunction]
+#[pyo3(signature = (_number, _frame, /))]
+pub(crate) fn on_overtime(py: Python<'_>, _number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
+    end_overdue(py)
 }
 
 /// A signal that means nothing to a worker.

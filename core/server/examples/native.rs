@@ -108,7 +108,7 @@ impl Host for Native {
     fn freeze(&self) {}
     fn show_succession(&self, _: Option<i32>, _: Option<i32>) {}
     fn adopt(&self, _: &Generation) {}
-    fn expect_worker(&self, _: u64) {}
+    fn expect_worker(&self, _: u64, _: usize) {}
     fn know_worker(&self, _: u64, _: i32) {}
     fn note_abort(&self, _: u64) {}
 
@@ -154,6 +154,10 @@ impl Runtime for Site {
     fn boots(&self) {}
 
     fn explain_to(&self, _: i32, _: BorrowedFd<'_>) -> bool {
+        false
+    }
+
+    fn ends_overdue_on(&self, _: i32) -> bool {
         false
     }
 

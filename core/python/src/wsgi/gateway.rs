@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use pyo3::exceptions::PyStopIteration;
 use pyo3::intern;
@@ -26,6 +27,7 @@ use super::finished::{Kept, facts};
 use super::hooks::{Announce, Guests, Outcome, call, fire};
 use super::kit::Kit;
 use super::output::{Files, give};
+use super::overtime::{Allowance, RequestTimeout};
 use super::request::Request;
 use super::response::Response;
 use crate::failure::{exit_code, trace};
@@ -48,6 +50,8 @@ pub(crate) struct WsgiGateway {
     /// Environ keys that the access log names, in small letters.
     logged: Vec<String>,
     hears: Hears,
+    /// The longest that a request may run.
+    limit: Option<Duration>,
 }
 
 /// Which of a request's events anybody listens to.
@@ -107,6 +111,7 @@ impl WsgiGateway {
                 sendfile: config.sendfile,
             },
             logged: logged(config),
+            limit: config.time.request,
             told: told(py, config, worker.bind(py))?,
             worker,
             state,
@@ -356,7 +361,7 @@ impl WsgiGateway {
             }
             None => {
                 trouble.log(py, transaction);
-                Status::INTERNAL_SERVER_ERROR
+                trouble.status(py)
             }
         };
         if facts.started {
@@ -388,6 +393,16 @@ impl Trouble {
     /// What an application raises that has answered through the socket itself.
     fn is_stop_iteration(&self, py: Python<'_>) -> bool {
         matches!(self, Self::Raised(error) if error.is_instance_of::<PyStopIteration>(py))
+    }
+
+    /// What the client is told.
+    fn status(&self, py: Python<'_>) -> Status {
+        match self {
+            Self::Raised(error) if error.is_instance_of::<RequestTimeout>(py) => {
+                Status::GATEWAY_TIMEOUT
+            }
+            _ => Status::INTERNAL_SERVER_ERROR,
+        }
     }
 
     fn log(&self, py: Python<'_>, transaction: &Transaction) {
@@ -426,7 +441,11 @@ impl Gateway for WsgiGateway {
         };
         Python::attach(|py| {
             loop {
+                let allowance = self.limit.map(Allowance::begin);
                 self.serve(py, &mut transaction);
+                if let Some(allowance) = allowance {
+                    allowance.end(py);
+                }
                 source.done(transaction);
                 match source.next() {
                     Some(next) => transaction = next,

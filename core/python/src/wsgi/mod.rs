@@ -11,6 +11,7 @@ mod input;
 mod keys;
 mod kit;
 mod output;
+pub(crate) mod overtime;
 mod remotes;
 mod request;
 mod response;

@@ -12,6 +12,7 @@ use super::event::{Event, Policy};
 use super::host::{Generation, Host};
 use super::memory::MemoryWatch;
 use super::oom::OomKills;
+use super::overtime::Overtime;
 use super::pidfile::Pidfile;
 use super::signals::Signals;
 use super::sockets;
@@ -90,6 +91,7 @@ pub struct Driver<'h> {
     pub(super) told: ToldMetrics,
     pub(super) memory: MemoryWatch,
     pub(super) oom: OomKills,
+    pub(super) overtime: Overtime,
     pub(super) succession: Succession,
     pub(super) service: Service,
 }
@@ -153,6 +155,7 @@ impl<'h> Driver<'h> {
             told: ToldMetrics::default(),
             memory: MemoryWatch::default(),
             oom: OomKills::find(),
+            overtime: Overtime::default(),
             succession,
             service: Service::new(),
             generation,
@@ -329,7 +332,9 @@ impl<'h> Driver<'h> {
             .next_deadline()
             .map(|at| at.saturating_duration_since(Instant::now()));
         let longest = until.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
-        let longest = longest.min(self.service.patience());
+        let longest = longest
+            .min(self.service.patience())
+            .min(self.overtime_patience());
         self.host.sleep(self.epoll.0.as_fd(), longest);
     }
 }

@@ -6,9 +6,20 @@ use super::drive::Driver;
 use crate::clock;
 use crate::hooks::Age;
 
+/// In what way a worker is silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// It gives no sign of life.
+    Itself,
+    /// It does not come to serve.
+    Boot,
+    /// A request does not come to its end.
+    Request,
+}
+
 impl Driver<'_> {
     /// Logs what a silent worker is doing.
-    pub(super) fn explain(&self, age: Age, pid: i32, boots: bool) {
+    pub(super) fn explain(&self, age: Age, pid: i32, why: Silence) {
         let Some(child) = self.children.iter().find(|child| child.member.age == age) else {
             return;
         };
@@ -16,11 +27,12 @@ impl Driver<'_> {
         let cell = self.board.cell(id);
         let now = clock::now();
         let silence = seconds(cell.silence(now));
-        let mut report = if boots {
-            format!("Worker {id} (pid {pid}) has not come to serve within boot_timeout")
-        } else {
-            format!("Worker {id} (pid {pid}) has given no sign of life for {silence}")
+        let what = match why {
+            Silence::Itself => format!("has given no sign of life for {silence}"),
+            Silence::Boot => "has not come to serve within boot_timeout".to_owned(),
+            Silence::Request => "runs a request for longer than request_timeout".to_owned(),
         };
+        let mut report = format!("Worker {id} (pid {pid}) {what}");
         // Writing to memory cannot fail.
         for request in cell.running() {
             let runs = seconds(now.saturating_sub(request.began));

@@ -25,6 +25,7 @@ impl Driver<'_> {
         self.gather_reports();
         self.gather_exits();
         self.gather_silence();
+        self.gather_overtime();
         self.gather_memory();
         self.gather_succession();
         self.queue.extend(self.host.take_wishes());

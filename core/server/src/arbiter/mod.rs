@@ -11,6 +11,7 @@ mod host;
 mod logs;
 mod memory;
 mod oom;
+mod overtime;
 mod perform;
 mod pidfile;
 mod signals;

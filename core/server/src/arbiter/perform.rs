@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 
 use super::drive::{Birth, Child, Driver, Outcome, policy};
 use super::event::{Action, Event};
+use super::explain::Silence;
 use super::host::Generation;
 use super::logs::{check, open_logs};
 use super::pidfile::Pidfile;
@@ -49,7 +50,12 @@ impl Driver<'_> {
             Action::WorkerDue { age, cause } => self.tell_due(age, cause),
             Action::WorkerTimeout { age, pid, boots } => {
                 log::error!(target: crate::log::CRITICAL, "WORKER TIMEOUT (pid:{pid})");
-                self.explain(age, pid, boots);
+                let why = if boots {
+                    Silence::Boot
+                } else {
+                    Silence::Itself
+                };
+                self.explain(age, pid, why);
                 self.host.note_abort(age);
                 self.fire(Hook::WorkerTimeout, &Occasion::Worker(self.member(age)));
             }
@@ -75,7 +81,7 @@ impl Driver<'_> {
 
     /// Forks a worker; what it is born with, in the child.
     fn fork(&mut self, id: usize, age: Age) -> Option<Birth> {
-        self.host.expect_worker(age);
+        self.host.expect_worker(age, id);
         let member = Member { age, id, pid: 0 };
         let pre_fork = self
             .generation

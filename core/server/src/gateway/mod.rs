@@ -55,6 +55,10 @@ pub trait Runtime: Send + Sync {
     /// whatever the interpreter is doing. Whether there is one.
     fn explain_to(&self, signal: i32, descriptor: BorrowedFd<'_>) -> bool;
 
+    /// Ends requests that have run for longer than `request_timeout` when this signal comes. Whether
+    /// it does.
+    fn ends_overdue_on(&self, signal: i32) -> bool;
+
     /// Takes a step: has the worker object's method do `rest`, and what it does besides. A code that
     /// the process is to end with, if the method asks for one.
     ///

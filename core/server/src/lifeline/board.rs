@@ -39,14 +39,19 @@ pub struct Cell {
     /// Which compiled handler each of its threads is inside of, in the plugins' own code; 0 for
     /// none. Threads beyond these share a place.
     crumbs: [AtomicU32; CRUMBS],
-    /// The worker writes its stacks when it is asked to.
-    explains: AtomicU32,
+    /// What the worker does when it is asked to: bits.
+    abilities: AtomicU32,
     /// The request that each of its threads runs. Threads beyond these share a place.
     running: [Running; CRUMBS],
 }
 
 /// Threads that leave crumbs of their own.
-const CRUMBS: usize = 16;
+const CRUMBS: usize = 64;
+
+/// It writes its stacks.
+const EXPLAINS: u32 = 1;
+/// It ends requests that have run for too long.
+const ENDS_REQUESTS: u32 = 2;
 
 impl Cell {
     /// Begins anew for the next worker of this id.
@@ -59,7 +64,7 @@ impl Cell {
         for crumb in &self.crumbs {
             crumb.store(0, Ordering::Relaxed);
         }
-        self.explains.store(0, Ordering::Relaxed);
+        self.abilities.store(0, Ordering::Relaxed);
         self.running.iter().for_each(Running::clear);
     }
 
@@ -81,13 +86,24 @@ impl Cell {
 
     /// The worker has a handler for [`super::stack_signal`].
     pub fn set_explains(&self) {
-        self.explains.store(1, Ordering::Release);
+        self.abilities.fetch_or(EXPLAINS, Ordering::Release);
     }
 
     /// Whether it has.
     #[must_use]
     pub fn explains(&self) -> bool {
-        self.explains.load(Ordering::Acquire) != 0
+        self.abilities.load(Ordering::Acquire) & EXPLAINS != 0
+    }
+
+    /// The worker has a handler for [`super::overtime_signal`].
+    pub fn set_ends_requests(&self) {
+        self.abilities.fetch_or(ENDS_REQUESTS, Ordering::Release);
+    }
+
+    /// Whether it has.
+    #[must_use]
+    pub fn ends_requests(&self) -> bool {
+        self.abilities.load(Ordering::Acquire) & ENDS_REQUESTS != 0
     }
 
     /// Where the thread of this number leaves its crumb.

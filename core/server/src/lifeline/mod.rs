@@ -16,7 +16,7 @@ pub use board::{Board, Cell, Phase, WORKERS_AT_MOST};
 pub use nudge::Nudge;
 pub use pipes::{ArbiterEnd, Message, WorkerEnd, pair};
 pub use running::{Beginning, RunningRequest};
-pub use stacks::{Stacks, stack_signal};
+pub use stacks::{Stacks, overtime_signal, stack_signal};
 
 /// A worker's side of all this.
 #[derive(Debug)]

@@ -26,6 +26,12 @@ pub fn stack_signal() -> i32 {
     libc::SIGRTMAX() - 2
 }
 
+/// The signal by which a worker is asked to end requests that have run for too long.
+#[must_use]
+pub fn overtime_signal() -> i32 {
+    libc::SIGRTMAX() - 3
+}
+
 /// Memory that a worker writes its stacks to. A copy is the same memory.
 #[derive(Debug)]
 pub struct Stacks(OwnedFd);

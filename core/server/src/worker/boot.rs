@@ -17,7 +17,7 @@ use crate::config::{Config, WorkerClass};
 use crate::error::{Blame, Exit, Failure};
 use crate::gateway::{Control, Gateway, Resumptions, Runtime, Step};
 use crate::hooks::{Age, Bus, Event, Interruption, Occasion};
-use crate::lifeline::{WorkerSide, stack_signal};
+use crate::lifeline::{WorkerSide, overtime_signal, stack_signal};
 use crate::plugin::{self, Plugins, Surroundings};
 use crate::sock::Listener;
 
@@ -89,6 +89,9 @@ fn live(job: Job, runtime: &Arc<dyn Runtime>) -> Result<i32, Early> {
     runtime.enter(job.side.id, job.age, &control);
     if runtime.explain_to(stack_signal(), job.side.pipes.stacks().as_fd()) {
         job.side.cell().set_explains();
+    }
+    if runtime.ends_overdue_on(overtime_signal()) {
+        job.side.cell().set_ends_requests();
     }
     runtime.set_title(&format!("gunicorn: worker [{}]", job.config.proc_name));
     log::info!("Booting worker with pid: {}", std::process::id());
