@@ -10,7 +10,7 @@ PLUGINS := $(foreach name,auth-basic health json-log metrics rate-limit request-
 # What the tests drive; `release` is what ships.
 PROFILE ?= release
 
-.PHONY: help abi build plugins serve test test-rust test-python lint fmt fmt-check walls bench matrix clean
+.PHONY: help abi build deploy-packages plugins serve test test-rust test-python lint fmt fmt-check walls bench matrix clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -39,7 +39,10 @@ test-rust: ## The tests of the Rust crates; they need no Python
 plugins: ## Build the first-party plugins, the examples and the tests' own, into target/debug
 	$(CARGO) build --quiet --locked $(PLUGINS)
 
-test-python: build plugins ## The tests that drive the built server over real sockets
+deploy-packages: ## Install what the tests of examples/deploy run: nginx, supervisor, logrotate
+	tools/deploy-packages
+
+test-python: build plugins deploy-packages ## The tests that drive the built server over real sockets
 	$(BIN)/python -m pytest -q tests
 
 lint: $(VENV)/.tools fmt-check ## clippy, ruff and mypy, with warnings as errors
