@@ -2,19 +2,19 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use tricorn_server::arbiter::{self, Host};
+use tricorn_server::arbiter::{self, HANDOVER, Handover, Host, Stranded};
 use tricorn_server::config::cli::{self, Answer, CommandLine, PluginVerb, Verb};
 use tricorn_server::config::{Maker, Source, Value, start_directory};
 use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::gateway::Runtime;
 use tricorn_server::plugin::tools;
-use tricorn_server::run;
+use tricorn_server::run::{self, Origin};
 use tricorn_server::sock::{Inherited, VARIABLES};
 
 use crate::config::{Loaded, load};
@@ -35,11 +35,53 @@ pub(crate) fn main(py: Python<'_>, arguments: Vec<String>) -> i32 {
         Ok(line) => line,
         Err(answer) => return print(&answer),
     };
-    match act(py, line) {
+    let left = std::env::var(HANDOVER).ok();
+    let left = Handover::take(left.as_deref()).map(|left| Attempt { line, left });
+    match left.and_then(|attempt| attempt.act(py)) {
         Ok(code) => code,
         Err(failure) => {
             say(true, &format!("Error: {failure}\n"));
             failure.exit().code()
+        }
+    }
+}
+
+/// A command line, and what an earlier program of this process has left.
+struct Attempt {
+    line: CommandLine,
+    left: Option<Handover>,
+}
+
+impl Attempt {
+    /// Acts. With workers of an earlier program there, a failure is not the end: they serve on, and
+    /// the program is executed again.
+    fn act(self, py: Python<'_>) -> Result<i32, Failure> {
+        let acted = act(py, self.line, self.left.as_ref());
+        let (Err(failure), Some(mut left)) = (&acted, self.left) else {
+            return acted;
+        };
+        say(
+            true,
+            &format!("Error: {failure}\nThe workers serve on; HUP has the program tried again\n"),
+        );
+        let cannot = |error: &dyn std::fmt::Display| {
+            Failure::new(Blame::Environment, format!("no other try: {error}"))
+        };
+        let next = py.detach(|| arbiter::wait_stranded(&mut left));
+        match next.map_err(|error| cannot(&error))? {
+            Stranded::Leave(exit) => Ok(exit.code()),
+            Stranded::Again(memory) => {
+                let number = memory.as_raw_fd().to_string();
+                let execute = || -> PyResult<()> {
+                    py.import(intern!(py, "tricorn._execution"))?
+                        .call_method1(intern!(py, "execute_again"), (HANDOVER, number))
+                        .map(drop)
+                };
+                Err(match execute() {
+                    Err(error) => cannot(&summary(py, &error)),
+                    Ok(()) => cannot(&"nothing was executed"),
+                })
+            }
         }
     }
 }
@@ -64,7 +106,7 @@ fn say(is_error: bool, text: &str) {
     };
 }
 
-fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
+fn act(py: Python<'_>, line: CommandLine, left: Option<&Handover>) -> Result<i32, Failure> {
     if let Verb::Plugin(verb) = &line.verb {
         return act_on_plugin(py, verb);
     }
@@ -109,17 +151,28 @@ fn act(py: Python<'_>, line: CommandLine) -> Result<i32, Failure> {
     make_server(py, &app, &wishes).map_err(|error| us(&error))?;
     let in_force = Arc::new(InForce::new(loaded.generation));
     let host = PyHost::new(line, wishes, Arc::clone(&in_force), loaded.cfg);
-    let inherited = inherit(py)?;
-    serve(py, &host, &in_force, inherited)
+    let inherited = match left {
+        Some(left) => {
+            forget(py, &[HANDOVER])?;
+            left.inherited()
+        }
+        None => inherit(py)?,
+    };
+    serve(py, &host, &in_force, Origin { inherited, left })
+}
+
+/// Removes variables that nobody else is to see.
+fn forget(py: Python<'_>, names: &[&str]) -> Result<(), Failure> {
+    names
+        .iter()
+        .try_for_each(|name| process::unset_variable(py, name))
+        .map_err(|error| us(&error))
 }
 
 /// Takes what another process has handed over: the variables are gone after that.
 fn inherit(py: Python<'_>) -> Result<Inherited, Failure> {
     let inherited = Inherited::from_variables(|name| std::env::var(name).ok())?;
-    VARIABLES
-        .iter()
-        .try_for_each(|name| process::unset_variable(py, name))
-        .map_err(|error| us(&error))?;
+    forget(py, &VARIABLES)?;
     Ok(inherited)
 }
 
@@ -205,11 +258,11 @@ fn serve(
     py: Python<'_>,
     host: &PyHost,
     in_force: &Arc<InForce>,
-    inherited: Inherited,
+    origin: Origin<'_>,
 ) -> Result<i32, Failure> {
     let runtime: Arc<dyn Runtime> = Arc::new(PyRuntime::new(Arc::clone(in_force)));
     let host: &(dyn Host + Sync) = host;
-    py.detach(|| run::serve(in_force.generation(), inherited, host, &runtime))
+    py.detach(|| run::serve(in_force.generation(), origin, host, &runtime))
 }
 
 fn wishes() -> Result<Wishes, Failure> {

@@ -12,7 +12,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use tricorn_server::arbiter::{Departed, Event, Generation, Host, Status};
+use tricorn_server::arbiter::{Departed, Event, Generation, HANDOVER, Host, Status};
 use tricorn_server::config::Config;
 use tricorn_server::config::cli::CommandLine;
 use tricorn_server::error::{Exit, Failure};
@@ -183,7 +183,7 @@ impl Host for PyHost {
     fn execute(&self, variables: &[(&str, String)]) -> Failure {
         Python::attach(|py| {
             let execute = || -> PyResult<()> {
-                let former = [&VARIABLES[..], &[PREDECESSOR]].concat();
+                let former = [&VARIABLES[..], &[PREDECESSOR, HANDOVER]].concat();
                 let given = PyDict::new(py);
                 for (name, value) in variables {
                     given.set_item(name, value)?;

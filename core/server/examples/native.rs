@@ -19,7 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{ForkResult, fork};
 use tricorn_http::response::ResponseHead;
 use tricorn_server::arbiter::{Departed, Event, Generation, Host};
-use tricorn_server::config::{Config, Settings, Source as Origin, cli};
+use tricorn_server::config::{self, Config, Settings, cli};
 use tricorn_server::error::{Blame, Failure};
 use tricorn_server::exchange::{End, Finished};
 use tricorn_server::gateway::{
@@ -40,8 +40,13 @@ fn main() {
     });
     let runtime: Arc<dyn Runtime> = Arc::new(Site);
     let given = Inherited::from_variables(|name| std::env::var(name).ok());
-    let served = given
-        .and_then(|inherited| run::serve(generation, inherited, &Native { arguments }, &runtime));
+    let served = given.and_then(|inherited| {
+        let origin = run::Origin {
+            inherited,
+            left: None,
+        };
+        run::serve(generation, origin, &Native { arguments }, &runtime)
+    });
     exit(served.unwrap_or_else(|failure| {
         eprintln!("Error: {failure}");
         failure.exit().code()
@@ -49,7 +54,7 @@ fn main() {
 }
 
 fn configure(arguments: &[String]) -> Result<Generation, Failure> {
-    let line = cli::parse(arguments, Origin::CommandLine)
+    let line = cli::parse(arguments, config::Source::CommandLine)
         .map_err(|answer| Failure::operator(answer.text))?;
     let settings = Settings::resolve(&[line.layer], |name| std::env::var(name).ok())?;
     let config = Arc::new(Config::from_settings(settings)?);

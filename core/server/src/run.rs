@@ -7,11 +7,20 @@ use std::sync::Arc;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
-use crate::arbiter::{Birth, Driver, Generation, Host, Outcome, check, open_logs};
+use crate::arbiter::{Birth, Driver, Generation, Handover, Host, Outcome, check, open_logs};
 use crate::error::{Blame, Exit, Failure};
 use crate::gateway::Runtime;
 use crate::sock::Inherited;
 use crate::worker::{self, Job};
+
+/// What a process is given at its start.
+#[derive(Debug, Default)]
+pub struct Origin<'l> {
+    /// By others.
+    pub inherited: Inherited,
+    /// By an earlier program of the same process.
+    pub left: Option<&'l Handover>,
+}
 
 /// Serves until the server, or this process as one of its workers, is to end; the code to end with.
 ///
@@ -19,14 +28,15 @@ use crate::worker::{self, Job};
 /// What kept it from starting before there was a log to tell. What happens later is in the log.
 pub fn serve(
     generation: Generation,
-    inherited: Inherited,
+    origin: Origin<'_>,
     host: &dyn Host,
     runtime: &Arc<dyn Runtime>,
 ) -> Result<i32, Failure> {
     check(&generation)?;
     open_logs(&generation)?;
     // A successor is in the background already, as the child of the server before.
-    let daemon = generation.config.daemon && inherited.predecessor.is_none();
+    let is_first = origin.left.is_none() && origin.inherited.predecessor.is_none();
+    let daemon = generation.config.daemon && is_first;
     if daemon && !daemonize(host)? {
         return Ok(Exit::Ok.code());
     }
@@ -34,7 +44,13 @@ pub fn serve(
         // The streams are others now.
         open_logs(&generation)?;
     }
-    let ended = supervise(generation, inherited, host, runtime);
+    let left = origin.left;
+    let ended = supervise(generation, origin, host, runtime);
+    if let (Err(failure), Some(_)) = (&ended, left) {
+        log::error!("{failure}");
+        crate::log::deliver();
+        return ended;
+    }
     let code = ended.unwrap_or_else(|failure| {
         log::error!("{failure}");
         failure.exit().code()
@@ -45,11 +61,11 @@ pub fn serve(
 
 fn supervise(
     generation: Generation,
-    inherited: Inherited,
+    origin: Origin<'_>,
     host: &dyn Host,
     runtime: &Arc<dyn Runtime>,
 ) -> Result<i32, Failure> {
-    let mut driver = Driver::start(host, generation, inherited)?;
+    let mut driver = Driver::start(host, generation, origin.inherited, origin.left)?;
     match driver.run() {
         Outcome::Left(exit) => Ok(exit.code()),
         Outcome::Worker(birth) => {

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use super::event::{Event, Policy};
+use super::handover::Handover;
 use super::host::{Generation, Host};
 use super::memory::MemoryWatch;
 use super::oom::OomKills;
 use super::overtime::Overtime;
 use super::pidfile::Pidfile;
+use super::renew::Renewal;
 use super::signals::Signals;
 use super::sockets;
 use super::state::Arbiter;
@@ -84,7 +86,7 @@ pub struct Driver<'h> {
     pub(super) gone: Vec<Child>,
     /// Workers that died inside a plugin lately: in which, and when.
     pub(super) crashes: Vec<(usize, Instant)>,
-    pub(super) signals: Signals,
+    pub(super) signals: Arc<Signals>,
     pub(super) epoll: Epoll,
     pub(super) pidfile: Option<Pidfile>,
     pub(super) queue: VecDeque<Event>,
@@ -94,6 +96,7 @@ pub struct Driver<'h> {
     pub(super) overtime: Overtime,
     pub(super) succession: Succession,
     pub(super) service: Service,
+    pub(super) renewal: Renewal,
 }
 
 fn environment(what: &str, error: impl fmt::Display) -> Failure {
@@ -131,20 +134,26 @@ impl<'h> Driver<'h> {
         host: &'h dyn Host,
         generation: Generation,
         mut inherited: Inherited,
+        left: Option<&Handover>,
     ) -> Result<Self, Failure> {
         let policy = policy(&generation.config);
         let succession = Succession::of(&mut inherited);
-        let machine = match succession.predecessor {
-            Some(_) => Arbiter::succeeding(policy),
-            None => Arbiter::new(policy),
+        let machine = match (left, succession.predecessor) {
+            (Some(left), _) => left.machine(policy),
+            (None, Some(_)) => Arbiter::succeeding(policy),
+            (None, None) => Arbiter::new(policy),
         };
+        let board = left.map_or_else(Board::new, Handover::board);
+        let nudge = left.map_or_else(Nudge::new, |left| Ok(left.nudge()));
+        let signals = left.and_then(|left| left.signals.clone());
+        let signals = signals.map_or_else(|| Signals::new().map(Arc::new), Ok);
         let mut driver = Self {
             machine,
-            board: Board::new().map_err(|error| environment("map shared memory", error))?,
-            nudge: Arc::new(Nudge::new().map_err(|error| environment("make a nudge", error))?),
+            board: board.map_err(|error| environment("map shared memory", error))?,
+            nudge: Arc::new(nudge.map_err(|error| environment("make a nudge", error))?),
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
                 .map_err(|error| environment("wait", error))?,
-            signals: Signals::new().map_err(|error| environment("handle signals", error))?,
+            signals: signals.map_err(|error| environment("handle signals", error))?,
             host,
             listeners: Vec::new(),
             children: Vec::new(),
@@ -158,14 +167,41 @@ impl<'h> Driver<'h> {
             overtime: Overtime::default(),
             succession,
             service: Service::new(),
+            renewal: Renewal::default(),
             generation,
         };
+        if let Some(left) = left {
+            driver.know_again(left);
+        }
         match driver.come_up(inherited) {
             Ok(()) => Ok(driver),
+            Err(failure) if left.is_some() => {
+                // Its descriptors and files are the workers' and the next try's.
+                std::mem::forget(driver);
+                Err(failure)
+            }
             Err(failure) => {
                 driver.clean_up();
                 Err(failure)
             }
+        }
+    }
+
+    /// Takes the children back that this process has had before.
+    fn know_again(&mut self, left: &Handover) {
+        for (member, end) in left.children() {
+            self.host.expect_worker(member.age, member.id);
+            self.host.know_worker(member.age, member.pid);
+            if let Err(failure) = self.epoll_add(&end) {
+                log::warn!("{failure}");
+            }
+            // Those plugins are of the program before: nothing is known of them.
+            let plugins = Arc::default();
+            self.children.push(Child {
+                member,
+                end,
+                plugins,
+            });
         }
     }
 
@@ -191,10 +227,11 @@ impl<'h> Driver<'h> {
         self.epoll_add(self.signals.as_fd())?;
         let given = sockets::inherit(&config, &mut inherited)?;
         self.listeners = if self.succession.by_systemd {
-            given
+            given.clone()
         } else {
             sockets::open(&config, &given)?
         };
+        self.let_go(&given, &self.listeners);
         self.announce_listeners();
         log::info!("Using worker: {}", config.worker_class.name());
         self.fire_or_refuse(Hook::WhenReady)
@@ -251,6 +288,7 @@ impl<'h> Driver<'h> {
                 }
             }
             crate::log::deliver();
+            self.renew_if_proven();
             self.tell_metrics();
             self.service.beat(Instant::now());
             self.sleep();

@@ -28,6 +28,7 @@ impl Driver<'_> {
         self.gather_overtime();
         self.gather_memory();
         self.gather_succession();
+        self.gather_renewal();
         self.queue.extend(self.host.take_wishes());
         if self
             .machine

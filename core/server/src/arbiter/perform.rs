@@ -5,17 +5,13 @@ use std::sync::Arc;
 use nix::sys::signal::{Signal as Number, kill};
 use nix::unistd::Pid;
 
-use super::drive::{Birth, Child, Driver, Outcome, policy};
+use super::drive::{Birth, Child, Driver, Outcome};
 use super::event::{Action, Event};
 use super::explain::Silence;
-use super::host::Generation;
-use super::logs::{check, open_logs};
-use super::pidfile::Pidfile;
 use super::signals::HeldBack;
-use super::sockets;
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Exit, Failure};
+use crate::error::Exit;
 use crate::hooks::{Age, Event as Hook, Interruption, Member, Occasion};
 use crate::lifeline::{self, ArbiterEnd, WorkerEnd, WorkerSide};
 
@@ -166,92 +162,6 @@ impl Driver<'_> {
                 nudge: Arc::clone(&self.nudge),
             },
         }
-    }
-
-    fn reload(&mut self) {
-        log::info!("Hang up: reloading the configuration");
-        self.service.reloading();
-        if let Err(failure) = self.try_reload() {
-            log::error!("The reload is given up: {failure}; the old configuration serves on");
-            self.service.ready();
-        }
-    }
-
-    fn try_reload(&mut self) -> Result<(), Failure> {
-        let fresh = self.host.reload()?;
-        check(&fresh)?;
-        let listeners = if self.succession.by_systemd {
-            self.listeners.clone()
-        } else {
-            sockets::open(&fresh.config, &self.listeners)?
-        };
-        let moved = match self.change_over(fresh) {
-            Ok(moved) => moved,
-            Err(failure) => {
-                self.let_go(&listeners, &self.listeners);
-                self.return_to_logs();
-                if let asked @ Exit::Asked(_) = failure.exit() {
-                    self.queue.push_back(Event::Leave(asked));
-                }
-                return Err(failure);
-            }
-        };
-        match moved {
-            Some(pidfile) => {
-                if let Some(old) = std::mem::replace(&mut self.pidfile, pidfile) {
-                    old.remove();
-                }
-            }
-            // Somebody may have taken it away.
-            None => self.pidfile.iter().for_each(Pidfile::renew),
-        }
-        let old_listeners = std::mem::replace(&mut self.listeners, listeners);
-        self.let_go(&old_listeners, &self.listeners);
-        if sockets::differ(&old_listeners, &self.listeners) {
-            self.announce_listeners();
-        }
-        self.show_title();
-        self.generation.plugins.announce();
-        self.queue
-            .push_back(Event::Reloaded(policy(&self.generation.config)));
-        Ok(())
-    }
-
-    /// Takes a configuration into force, as far as that may still fail; the pidfile, if that moves.
-    /// Nothing of it is left after a failure but the logs, which the caller sees to.
-    fn change_over(&mut self, fresh: Generation) -> Result<Option<Option<Pidfile>>, Failure> {
-        open_logs(&fresh)?;
-        let moved = self.moved_pidfile(&fresh.config)?;
-        let (before, after) = (self.machine.wanted(), fresh.config.workers);
-        let old = std::mem::replace(&mut self.generation, fresh);
-        self.host.adopt(&self.generation);
-        self.tell_count(after, Some(before));
-        if let Err(failure) = self.fire_or_refuse(Hook::OnReload) {
-            if let Some(Some(pidfile)) = moved {
-                pidfile.remove();
-            }
-            self.generation = old;
-            self.host.adopt(&self.generation);
-            self.tell_count(before, Some(after));
-            return Err(failure);
-        }
-        Ok(moved)
-    }
-
-    /// Logs to where the configuration in force says.
-    fn return_to_logs(&self) {
-        if let Err(failure) = open_logs(&self.generation) {
-            log::error!("{failure}; logging on as the new configuration says");
-        }
-    }
-
-    /// The pidfile that a configuration names, if it is another one than there is.
-    fn moved_pidfile(&self, config: &Config) -> Result<Option<Option<Pidfile>>, Failure> {
-        if config.pidfile == self.generation.config.pidfile {
-            return Ok(None);
-        }
-        let path = self.pidfile_of(config);
-        path.as_deref().map(Pidfile::create).transpose().map(Some)
     }
 
     fn close_listeners(&mut self) {

@@ -34,7 +34,7 @@ static OWNER: AtomicI32 = AtomicI32::new(0);
 
 /// The arbiter's signals.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub struct Signals {
     pipe: OwnedFd,
     bell: OwnedFd,
 }
@@ -89,6 +89,15 @@ impl Signals {
             .iter()
             .filter_map(|&number| Signal::try_from(i32::from(number)).ok())
             .collect()
+    }
+}
+
+impl Signals {
+    /// Lets signals through that an earlier program of this process has held back.
+    pub(super) fn unblock(&self) {
+        let handled: SigSet = HANDLED.into_iter().collect();
+        // Changing the mask of one's own thread cannot fail with valid arguments.
+        let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&handled), None);
     }
 }
 

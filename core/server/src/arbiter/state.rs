@@ -82,6 +82,37 @@ impl Arbiter {
         }
     }
 
+    /// An arbiter that goes on with workers there are already, all of an old generation.
+    pub(super) fn resuming(
+        policy: Policy,
+        slots: Vec<Slot>,
+        next_age: Age,
+        generation: u64,
+    ) -> Self {
+        Self {
+            slots,
+            next_age,
+            generation: generation + 1,
+            ever_ready: true,
+            ..Self::new(policy)
+        }
+    }
+
+    /// The workers, in the order of their forks.
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The number of reloads, and one.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The age of the next worker to be forked.
+    pub(super) fn next_age(&self) -> Age {
+        self.next_age
+    }
+
     /// Takes an event in, and adds what is to be done about it to `actions`.
     pub fn step(&mut self, event: Event, now: Instant, actions: &mut Vec<Action>) {
         match event {

@@ -1,10 +1,15 @@
 //! The shared memory: one cell for each worker id.
 
 use std::num::NonZeroUsize;
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::errno::Errno;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+use nix::sys::stat::fstat;
+use nix::unistd::ftruncate;
 
 use super::running::{Beginning, Running, RunningRequest};
 
@@ -190,7 +195,12 @@ impl Cell {
 pub struct Board {
     cells: &'static [Cell],
     shared: &'static Shared,
+    /// The memory's descriptor, open for as long as the process lives.
+    number: RawFd,
 }
+
+/// Bytes of a board.
+const LENGTH: usize = size_of::<Shared>() + WORKERS_AT_MOST * size_of::<Cell>();
 
 /// What all workers of an arbiter see.
 #[derive(Debug)]
@@ -206,18 +216,27 @@ impl Board {
     /// # Errors
     /// No memory.
     pub fn new() -> nix::Result<Self> {
+        let memory = memfd_create("board", MFdFlags::MFD_CLOEXEC)?;
+        let length = i64::try_from(LENGTH).map_err(|_| Errno::EINVAL)?;
+        ftruncate(&memory, length)?;
+        Self::of(memory)
+    }
+
+    /// Maps the board that an earlier program of this process has made.
+    ///
+    /// # Errors
+    /// No memory; a descriptor of something else.
+    pub fn of(memory: OwnedFd) -> nix::Result<Self> {
+        let size = usize::try_from(fstat(&memory)?.st_size).unwrap_or(0);
+        let length = NonZeroUsize::new(LENGTH).filter(|_| size >= LENGTH);
+        let length = length.ok_or(Errno::EINVAL)?;
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: the memory is as long as what is mapped of it, and nothing else is mapped there.
+        let mapped: NonNull<std::ffi::c_void> =
+            unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, &memory, 0) }?;
+        let number = memory.into_raw_fd();
+        let memory = mapped;
         let header = size_of::<Shared>();
-        let length = header + WORKERS_AT_MOST * size_of::<Cell>();
-        let length = NonZeroUsize::new(length).ok_or(nix::errno::Errno::EINVAL)?;
-        // SAFETY: a fresh anonymous mapping aliases nothing.
-        let memory: NonNull<std::ffi::c_void> = unsafe {
-            mmap_anonymous(
-                None,
-                length,
-                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
-                MapFlags::MAP_SHARED,
-            )
-        }?;
         let base = memory.cast::<u8>();
         // SAFETY: the mapping is page-aligned, long enough for the header and the cells that
         // follow it at a multiple of their alignment, zeroed, which is a valid value of both, and
@@ -226,8 +245,18 @@ impl Board {
             let shared = base.cast::<Shared>().as_ref();
             let cells = base.add(header).cast::<Cell>();
             let cells = std::slice::from_raw_parts(cells.as_ptr(), WORKERS_AT_MOST);
-            Ok(Self { cells, shared })
+            Ok(Self {
+                cells,
+                shared,
+                number,
+            })
         }
+    }
+
+    /// The number of the memory's descriptor.
+    #[must_use]
+    pub fn number(&self) -> RawFd {
+        self.number
     }
 
     /// The cell of the worker of this id, from 1.

@@ -4,7 +4,7 @@
 //! nudges another one, which wakes exactly one that idles.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -21,6 +21,13 @@ impl Nudge {
         Ok(Self(EventFd::from_flags(
             EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK,
         )?))
+    }
+
+    /// The nudge behind a descriptor that a nudge had.
+    #[must_use]
+    pub fn of(descriptor: OwnedFd) -> Self {
+        // SAFETY: says who calls; whatever it is, reading and writing it is sound.
+        Self(unsafe { EventFd::from_owned_fd(descriptor) })
     }
 
     /// Wakes a worker that idles, if there is one; otherwise the first that comes to idle.

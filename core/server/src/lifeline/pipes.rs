@@ -4,7 +4,7 @@
 //! pipe ends when the last copy of its far end is closed: when the process is gone.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -26,7 +26,7 @@ pub enum Message {
 pub struct ArbiterEnd {
     reports: OwnedFd,
     /// Never written: its end tells the worker that the arbiter is gone.
-    _alive: OwnedFd,
+    alive: OwnedFd,
     stacks: Stacks,
 }
 
@@ -50,7 +50,7 @@ pub fn pair() -> io::Result<(ArbiterEnd, WorkerEnd)> {
     Ok((
         ArbiterEnd {
             reports: reports_read,
-            _alive: alive_write,
+            alive: alive_write,
             stacks: stacks.copy()?,
         },
         WorkerEnd {
@@ -78,6 +78,33 @@ impl ArbiterEnd {
                 Ok(1) | Err(Errno::EINTR) => {}
                 _ => return None,
             }
+        }
+    }
+}
+
+impl ArbiterEnd {
+    /// The numbers of its descriptors.
+    #[must_use]
+    pub fn numbers(&self) -> [RawFd; 3] {
+        let Self {
+            reports,
+            alive,
+            stacks,
+        } = self;
+        [
+            reports.as_raw_fd(),
+            alive.as_raw_fd(),
+            stacks.as_fd().as_raw_fd(),
+        ]
+    }
+
+    /// The end whose descriptors these are.
+    #[must_use]
+    pub fn of([reports, alive, stacks]: [OwnedFd; 3]) -> Self {
+        Self {
+            reports,
+            alive,
+            stacks: Stacks::of(stacks),
         }
     }
 }

@@ -41,6 +41,11 @@ impl Stacks {
         Ok(Self(memfd_create("stacks", MFdFlags::MFD_CLOEXEC)?))
     }
 
+    /// The memory behind a descriptor.
+    pub(super) fn of(memory: OwnedFd) -> Self {
+        Self(memory)
+    }
+
     pub(super) fn copy(&self) -> io::Result<Self> {
         self.0.try_clone().map(Self)
     }

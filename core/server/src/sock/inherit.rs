@@ -74,6 +74,16 @@ impl Inherited {
         })
     }
 
+    /// The sockets that an earlier program of this process has left.
+    #[must_use]
+    pub fn of(sockets: Vec<RawFd>, by_systemd: bool) -> Self {
+        Self {
+            sockets,
+            by_systemd,
+            ..Self::default()
+        }
+    }
+
     /// The sockets as listeners. Each gets the address of `bind` that it listens on, where there is
     /// one, so that it is recognised by it.
     ///
