@@ -70,12 +70,20 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// TERM: a graceful stop.
+/// TERM: a graceful stop. A worker that boots has no requests to finish, and leaves at once.
 #[pyfunction]
 #[pyo3(signature = (_number, _frame, /))]
-pub(crate) fn on_stop(_number: Py<PyAny>, _frame: Py<PyAny>) {
-    if let Some(target) = TARGET.get() {
-        target.control.stop();
+pub(crate) fn on_stop(_number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
+    match TARGET.get() {
+        Some(target) if !target.control.is_serving() => {
+            target.control.leave(0);
+            Err(PySystemExit::new_err(0))
+        }
+        Some(target) => {
+            target.control.stop();
+            Ok(())
+        }
+        None => Ok(()),
     }
 }
 

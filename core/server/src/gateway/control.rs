@@ -13,6 +13,8 @@ const NOT_ASKED: i64 = i64::MIN;
 /// The wishes of others.
 #[derive(Debug)]
 pub struct Control {
+    /// The boot is over.
+    serving: AtomicBool,
     /// Serve on; cleared by TERM, or by a hook that sets `worker.alive = False`.
     alive: AtomicBool,
     /// Leave at once, with this code.
@@ -37,6 +39,7 @@ impl Control {
     pub fn new() -> nix::Result<Self> {
         let (waker, bell) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         Ok(Self {
+            serving: AtomicBool::new(false),
             alive: AtomicBool::new(true),
             exit: AtomicI64::new(NOT_ASKED),
             reopen: AtomicBool::new(false),
@@ -47,6 +50,17 @@ impl Control {
             waker,
             bell,
         })
+    }
+
+    /// The boot is over: from now on there may be requests.
+    pub fn begin_serving(&self) {
+        self.serving.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the boot is over.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.serving.load(Ordering::SeqCst)
     }
 
     /// Asks for a graceful stop.

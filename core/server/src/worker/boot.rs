@@ -170,6 +170,7 @@ fn serve(
     let shared = Shared::new(Arc::new(env), job.side, job.listeners)
         .map_err(|error| cannot("wait for connections", &error))?;
     runtime.boots();
+    shared.env.control.begin_serving();
     shared.report_ready();
     let code = match class {
         WorkerClass::Sync => {
