@@ -1,7 +1,7 @@
 //! The composition of a server: logs, daemon, arbiter, and in each child a worker.
 
-use std::io;
-use std::os::fd::AsFd;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use nix::sys::stat::{Mode, umask};
@@ -37,7 +37,7 @@ pub fn serve(
     // A successor is in the background already, as the child of the server before.
     let is_first = origin.left.is_none() && origin.inherited.predecessor.is_none();
     let daemon = generation.config.daemon && is_first;
-    if daemon && !daemonize(host)? {
+    if daemon && !daemonize(host, generation.config.inherits_stdio)? {
         return Ok(Exit::Ok.code());
     }
     if daemon {
@@ -97,7 +97,7 @@ fn job(birth: Birth) -> Job {
 
 /// Goes into the background: away from the terminal and from whoever waits for the first process.
 /// Whether this is the process that is to serve.
-fn daemonize(host: &dyn Host) -> Result<bool, Failure> {
+fn daemonize(host: &dyn Host, inherits_stdio: bool) -> Result<bool, Failure> {
     let refused = |error: io::Error| {
         Failure::new(
             Blame::Environment,
@@ -117,10 +117,19 @@ fn daemonize(host: &dyn Host) -> Result<bool, Failure> {
         .write(true)
         .open("/dev/null")
         .map_err(refused)?;
-    let null = null.as_fd();
-    dup2_stdin(null)
-        .and_then(|()| dup2_stdout(null))
-        .and_then(|()| dup2_stderr(null))
-        .map_err(|e| refused(e.into()))?;
+    silence(null.as_fd(), inherits_stdio).map_err(|error| refused(error.into()))?;
     Ok(true)
+}
+
+/// Lets go of the terminal, and of redirected output too unless that is kept.
+fn silence(null: BorrowedFd<'_>, inherits_stdio: bool) -> nix::Result<()> {
+    dup2_stdin(null)?;
+    let keeps = |is_terminal: bool| inherits_stdio && !is_terminal;
+    if !keeps(io::stdout().is_terminal()) {
+        dup2_stdout(null)?;
+    }
+    if !keeps(io::stderr().is_terminal()) {
+        dup2_stderr(null)?;
+    }
+    Ok(())
 }

@@ -19,6 +19,7 @@ use super::renew::Renewal;
 use super::signals::Signals;
 use super::sockets;
 use super::state::Arbiter;
+use super::strangers::Strangers;
 use super::systemd::Service;
 use super::upgrade::Succession;
 use crate::config::{Config, Maker};
@@ -97,6 +98,7 @@ pub struct Driver<'h> {
     pub(super) succession: Succession,
     pub(super) service: Service,
     pub(super) renewal: Renewal,
+    pub(super) strangers: Strangers,
 }
 
 fn environment(what: &str, error: impl fmt::Display) -> Failure {
@@ -168,6 +170,7 @@ impl<'h> Driver<'h> {
             succession,
             service: Service::new(),
             renewal: Renewal::default(),
+            strangers: Strangers::default(),
             generation,
         };
         if let Some(left) = left {

@@ -29,6 +29,7 @@ impl Driver<'_> {
         self.gather_memory();
         self.gather_succession();
         self.gather_renewal();
+        self.bury_strangers();
         self.queue.extend(self.host.take_wishes());
         if self
             .machine

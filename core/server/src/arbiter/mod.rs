@@ -22,6 +22,7 @@ mod slot;
 mod sockets;
 mod state;
 mod stranded;
+mod strangers;
 mod systemd;
 #[cfg(test)]
 mod tests;

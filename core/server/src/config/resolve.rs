@@ -44,6 +44,7 @@ impl Config {
             gc_freeze: read.truth("gc_freeze"),
             sendfile: read.truth("sendfile"),
             daemon: read.truth("daemon"),
+            inherits_stdio: read.truth("enable_stdio_inheritance"),
             pidfile: read.text("pidfile").map(PathBuf::from),
             user: read.id("user"),
             group: read.id("group"),

@@ -177,6 +177,8 @@ pub struct Config {
     pub sendfile: bool,
     /// Detach from the terminal.
     pub daemon: bool,
+    /// And keep output that has been redirected.
+    pub inherits_stdio: bool,
     /// The arbiter's pidfile.
     pub pidfile: Option<PathBuf>,
     /// User id of workers.

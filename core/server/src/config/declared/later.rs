@@ -53,7 +53,7 @@ const fn word(
     )
 }
 
-use Section::{Http as H, Logging as L, ServerMechanics as S, Tls as T, WorkerProcesses as W};
+use Section::{Http as H, ServerMechanics as S, Tls as T, WorkerProcesses as W};
 
 pub(super) static WORKERS: &[Setting] = &[
     word(W, "asgi_loop", "auto", NO_ASGI).flags(&["--asgi-loop"]),
@@ -110,13 +110,6 @@ pub(super) static HTTP: &[Setting] = &[
     number(H, "http2_max_header_list_size", 65536, NO_HTTP2)
         .flags(&["--http2-max-header-list-size"]),
 ];
-
-pub(super) static LOGGING: &[Setting] = &[truth(
-    L,
-    "enable_stdio_inheritance",
-    "a daemon's output goes to /dev/null",
-)
-.flags(&["-R", "--enable-stdio-inheritance"])];
 
 pub(super) static TLS: &[Setting] = &[
     text(T, "ssl_version", NO_TLS).flags(&["--ssl-version"]),

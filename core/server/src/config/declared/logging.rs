@@ -93,4 +93,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "enable_backlog_metric", Kind::Bool, Default::Bool(false))
         .flags(&["--enable-backlog-metric"])
         .help("Tell statsd how many connections wait to be accepted"),
+    Setting::new(
+        S,
+        "enable_stdio_inheritance",
+        Kind::Bool,
+        Default::Bool(false),
+    )
+    .flags(&["-R", "--enable-stdio-inheritance"])
+    .help("Let a daemon keep output that has been redirected"),
 ];

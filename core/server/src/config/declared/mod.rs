@@ -28,7 +28,6 @@ pub fn all() -> impl Iterator<Item = &'static Setting> {
         later::HTTP,
         plugins::SETTINGS,
         logging::SETTINGS,
-        later::LOGGING,
         mechanics::NAMING,
         tls::SETTINGS,
         later::TLS,
