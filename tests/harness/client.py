@@ -41,8 +41,12 @@ class Client:
             family = socket.AF_INET6
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
+        self.prepare()
         self.sock.connect(address)
         self.buffer = b""
+
+    def prepare(self) -> None:
+        """Set what is to be set before the connection is opened; nothing here."""
 
     def __enter__(self) -> Client:
         return self

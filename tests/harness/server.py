@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.harness.client import Client
+from tests.harness.processes import alive, end_all_in
 from tests.harness.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -45,12 +46,16 @@ def heed_interrupts() -> None:
 
 
 class Server:
-    """A server, its folder, and its log."""
+    """A server, its folder, and its log.
+
+    It is the process that was started, until another is followed: a daemon, or a successor.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log_path = folder / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.followed: int | None = None
 
     def write(self, name: str, text: str) -> Path:
         """Write a file into the server's folder."""
@@ -100,15 +105,19 @@ class Server:
         def probe() -> bool:
             if self.log.count(text) >= count:
                 return True
-            ended = self.process is not None and self.process.poll() is not None
+            ended = self.process is not None and not self.is_there()
             assert not ended or self.log.count(text) >= count, f"the server ended: {self.log}"
             return False
 
+        self._wait_until(probe, f"{text!r} in the log", patience)
+        return self.log
+
+    def _wait_until(self, probe: Callable[[], object], what: str, patience: float = PATIENCE):
+        """Wait until something is true of the server; show its log if it never is."""
         try:
-            eventually(probe, f"{text!r} in the log", patience)
+            return eventually(probe, what, patience)
         except AssertionError as error:
             raise AssertionError(f"{error}\n--- the log:\n{self.log}") from None
-        return self.log
 
     @property
     def address(self) -> tuple[str, int]:
@@ -136,7 +145,40 @@ class Server:
     def pid(self) -> int:
         """The arbiter's process id."""
         assert self.process is not None
-        return self.process.pid
+        return self.followed or self.process.pid
+
+    def is_there(self) -> bool:
+        """Whether the arbiter runs."""
+        if self.process is not None and self.followed is None:
+            return self.process.poll() is None
+        return alive(self.pid)
+
+    def follow(self, pidfile: str = "server.pid") -> None:
+        """Take the process that a pidfile names for the arbiter from now on."""
+        self.followed = self._wait_until(lambda: self.named_in(pidfile), f"a process in {pidfile}")
+
+    def named_in(self, pidfile: str) -> int | None:
+        """Return the living process that a pidfile names, if there is one."""
+        with suppress(OSError, ValueError):
+            pid = int((self.folder / pidfile).read_text())
+            return pid if alive(pid) else None
+        return None
+
+    def call_successor(self, pidfile: str = "server.pid") -> int:
+        """Have the arbiter start another, and return its process id once it has its own pidfile."""
+        self.send_signal(signal.SIGUSR2)
+        theirs = f"{pidfile}.2"
+        return self._wait_until(lambda: self.named_in(theirs), f"a successor in {theirs}")
+
+    def give_way(self, successor: int, pidfile: str = "server.pid") -> None:
+        """Stop the arbiter, and follow the successor once it has taken the pidfile over."""
+        self.stop()
+        self.followed = successor
+        self._wait_until(
+            lambda: self.named_in(pidfile) == successor, f"{successor} takes {pidfile} over"
+        )
+        left = self.folder / f"{pidfile}.2"
+        self._wait_until(lambda: not left.exists(), f"{left} is gone")
 
     def workers(self) -> list[int]:
         """Return the process ids of the workers there are."""
@@ -162,22 +204,23 @@ class Server:
         """Send a signal to the arbiter."""
         os.kill(self.pid, number)
 
-    def wait(self, patience: float = PATIENCE) -> int:
-        """Wait for the process to end, and return its code."""
+    def wait(self, patience: float = PATIENCE) -> int | None:
+        """Wait for the arbiter to end, and return its code, unless it is followed."""
         assert self.process is not None
-        return self.process.wait(patience)
+        if self.followed is None:
+            return self.process.wait(patience)
+        self._wait_until(lambda: not self.is_there(), f"process {self.pid} ends", patience)
+        return None
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
+    def stop(self, number: int = signal.SIGTERM) -> int | None:
         """Stop the server, and return its code."""
         self.send_signal(number)
         return self.wait()
 
     def end(self) -> None:
         """Make sure that nothing is left of the server, however the test ended."""
-        if self.process is None:
-            return
-        workers = self.workers()
-        if self.process.poll() is None:
+        workers = self.workers() if self.process else []
+        if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
                 self.process.wait(5)
@@ -187,6 +230,8 @@ class Server:
         for pid in workers:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        # Daemons and successors are nobody's children; where they work tells whose they are.
+        end_all_in(self.folder)
 
 
 @contextmanager
