@@ -112,7 +112,7 @@ def test_a_reload_that_is_asked_for_while_one_fails_is_done_after_it(server):
 
 def slept(server):
     """Whether the child that tries the code sleeps in it."""
-    return server._sleepers() > 0  # noqa: SLF001
+    return server._sleepers() > 0
 
 
 def test_a_pre_exec_that_fails_leaves_everything_as_it_is(server):
@@ -160,9 +160,7 @@ def test_signals_that_come_while_the_program_is_executed_are_not_lost(server):
 
 def test_without_it_a_reload_keeps_the_preloaded_application_and_says_so(server):
     server.write("app.py", SITE)
-    server.start(
-        "app:application", "--preload", config=CONFIG.replace("preload_reload = True", "")
-    )
+    server.start("app:application", "--preload", config=CONFIG.replace("preload_reload = True", ""))
     server.wait_for_log("WORKER READY", 2)
     deploy(server, "second")
     server.wait_for_log("WORKER READY", 4)

@@ -1,4 +1,4 @@
-"""Workers that are replaced: after requests, for their memory, for their age, and how many at once."""
+"""Workers that are replaced: after requests, for their memory or age, and how many at once."""
 
 from __future__ import annotations
 

@@ -1,0 +1,209 @@
+"""The process: whom it runs as, what it inherits, what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import subprocess
+
+import pytest
+
+from tests.harness import eventually
+from tests.harness.server import COMMAND, environment
+
+PLAIN = "tests.apps.plain:application"
+
+READY = """
+    def worker_ready(server, worker):
+        server.log.info("WORKER READY %s", worker.id)
+"""
+
+
+# Groups.
+
+
+def groups_of(pid):
+    with open(f"/proc/{pid}/status") as status:
+        line = next(line for line in status if line.startswith("Groups:"))
+    return sorted(map(int, line.split()[1:]))
+
+
+@pytest.fixture
+def member():
+    """A user that is in a group beside its own, for as long as the test runs."""
+    assert os.getuid() == 0, "users can only be made by root: run this test as root"
+    name = f"tricorn-{os.getpid()}"
+    subprocess.run(["useradd", "--no-create-home", "--groups", "daemon", name], check=True)
+    yield pwd.getpwnam(name)
+    subprocess.run(["userdel", name], check=True)
+
+
+@pytest.mark.parametrize(("arguments", "all_groups"), [([], False), (["--initgroups"], True)])
+def test_a_worker_has_the_groups_of_its_user_where_that_is_wanted(
+    member, server, arguments, all_groups
+):
+    as_member = ["-u", member.pw_name, "-g", str(member.pw_gid), *arguments]
+    server.start("tests.apps.loaded:application", *as_member, config=READY)
+    server.wait_for_log("WORKER READY")
+    daemon = 1
+    expected = sorted({member.pw_gid, daemon}) if all_groups else [member.pw_gid]
+    assert groups_of(server.workers()[0]) == expected
+
+
+# What the fork takes along, and what it does not.
+
+
+def test_what_is_preloaded_is_hidden_from_the_garbage_collector_where_that_is_wanted(server):
+    config = (
+        READY
+        + """
+    import gc
+    preload_app = True
+    gc_freeze = True
+    def post_fork(server, worker):
+        worker.log.info("FROZEN %s", gc.get_freeze_count() > 1000)
+    """
+    )
+    server.start(PLAIN, config=config)
+    server.wait_for_log("FROZEN True")
+
+
+def test_threads_that_a_preloaded_application_has_started_are_named(server):
+    server.write(
+        "app.py",
+        """
+        import threading, time
+        from tests.apps.plain import application
+        threading.Thread(target=time.sleep, args=(600,), name="reporter", daemon=True).start()
+        """,
+    )
+    server.start("app:application", "--preload", config=READY)
+    line = next(line for line in server.log.splitlines() if "has started threads" in line)
+    assert "reporter" in line
+    assert "post_fork" in line
+
+
+def test_a_worker_knows_its_id_before_the_application_is_loaded(server):
+    server.write(
+        "app.py",
+        """
+        import os
+        ID = os.environ["TRICORN_WORKER_ID"]
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [ID.encode()]
+        """,
+    )
+    server.start("app:application", "-w", "2", config=READY)
+    server.wait_for_log("WORKER READY", 2)
+    assert {server.get("/").text for _ in range(30)} <= {"1", "2"}
+    assert "WORKER READY 1" in server.log
+    assert "WORKER READY 2" in server.log
+
+
+# Leaving.
+
+
+def test_atexit_handlers_run_in_workers_and_in_the_arbiter(server):
+    config = (
+        READY
+        + """
+    import atexit, os
+    def say():
+        with open("left", "a") as left:
+            left.write(f"{os.getpid()}\\n")
+    atexit.register(say)
+    """
+    )
+    server.start(PLAIN, config=config)
+    server.wait_for_log("WORKER READY")
+    everybody = {server.pid, *server.workers()}
+    assert server.stop() == 0
+    left = {int(line) for line in (server.folder / "left").read_text().split()}
+    assert left == everybody
+
+
+# Greenlets in the arbiter.
+
+
+def test_a_greenlet_of_a_patched_config_file_runs_on_in_the_arbiter(server):
+    config = """
+    from gevent import monkey
+    monkey.patch_all()
+    import threading, time
+    def tick():
+        for count in range(1000):
+            with open("ticks", "w") as ticks:
+                ticks.write(str(count))
+            time.sleep(0.01)
+    def when_ready(server):
+        threading.Thread(target=tick, daemon=True).start()
+    """
+    server.start(PLAIN, config=READY + config)
+    ticks = server.folder / "ticks"
+    eventually(lambda: ticks.exists() and int(ticks.read_text() or 0) > 50, "it ticks on")
+    server.send_signal(signal.SIGTTIN)
+    server.wait_for_log("WORKER READY", 2)
+
+
+# In the background.
+
+
+@pytest.mark.parametrize(("arguments", "kept"), [([], False), (["-R"], True)])
+def test_a_daemon_keeps_redirected_output_where_that_is_wanted(server, arguments, kept):
+    config = (
+        READY
+        + """
+    def post_fork(server, worker):
+        print("PRINTED", flush=True)
+    """
+    )
+    server.write("server.conf.py", config)
+    logs = ["-p", "server.pid", "--error-logfile", "errors.log"]
+    server.spawn("-D", "-b", "127.0.0.1:0", "-c", "server.conf.py", *logs, *arguments, PLAIN)
+    assert server.wait() == 0
+    server.follow()
+    errors = server.folder / "errors.log"
+    eventually(lambda: "WORKER READY" in errors.read_text(), "it serves")
+    assert ("PRINTED" in server.log) is kept
+
+
+# PID 1.
+
+
+def test_as_pid_1_it_waits_for_orphans_and_not_for_the_subprocesses_of_hooks(server):
+    config = (
+        READY
+        + """
+    import subprocess
+    def when_ready(server):
+        subprocess.run(["sh", "-c", "sh -c 'exec sleep 0.2' &"])
+        server.log.info("HOOK'S %s", subprocess.run(["sh", "-c", "exit 5"]).returncode)
+    """
+    )
+    server.write("server.conf.py", config)
+    words = [
+        *COMMAND,
+        "-b",
+        "unix:site.sock",
+        "-c",
+        "server.conf.py",
+        "--log-level",
+        "debug",
+        PLAIN,
+    ]
+    alone = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"]
+    with open(server.log_path, "ab") as log:
+        server.process = subprocess.Popen(
+            [*alone, *words],
+            cwd=server.folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    server.wait_for_log("WORKER READY")
+    assert "Listening at: unix:site.sock (1)" in server.log
+    assert "HOOK'S 5" in server.log
+    server.wait_for_log("An orphan")
