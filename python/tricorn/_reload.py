@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import sys
@@ -15,8 +16,11 @@ from tricorn import _native
 if TYPE_CHECKING:
     from tricorn._objects import Worker
 
-#: Seconds between two looks at all files.
+#: Seconds between two looks at all files, and at which modules there are.
 INTERVAL = 0.5
+
+#: So many of them pass before files are looked at although nobody has told of a change.
+ROUNDS = 10
 
 
 def load(worker: Worker) -> Any:
@@ -38,15 +42,70 @@ def load(worker: Worker) -> Any:
     return application
 
 
+class Pause:
+    """Between two looks: always the same."""
+
+    def __init__(self) -> None:
+        self._never = threading.Event()
+
+    def until_change(self, _paths: Callable[[], Iterable[str]]) -> None:
+        """Wait until it is time to look again."""
+        self._never.wait(INTERVAL)
+
+
+class Wake:
+    """Between two looks: until something has changed in a directory of the files.
+
+    The system tells of directories, so that files are seen that an editor puts in the place of
+    others. Whether one of the files is meant is found out by looking at them.
+    """
+
+    def __init__(self) -> None:
+        self._watch = _native.DirectoryWatch()
+        self._watched: set[str] = set()
+        self._known: set[str] = set()
+
+    def until_change(self, paths: Callable[[], Iterable[str]]) -> None:
+        """Wait until something has changed in a directory of these files, or there are more.
+
+        Not for ever: some file systems tell nobody.
+        """
+        for _ in range(ROUNDS):
+            if self._add(paths()) or self._watch.wait(INTERVAL):
+                return
+
+    def _add(self, paths: Iterable[str]) -> bool:
+        fresh = {path for path in paths if path not in self._known}
+        self._known |= fresh
+        for path in fresh:
+            for directory in _directories(path) - self._watched:
+                self._watched.add(directory)
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    self._watch.add(directory)
+        return bool(fresh)
+
+
+def _directories(path: str) -> set[str]:
+    """Return where a change may give a path other content: its links' directories too."""
+    found = {os.path.dirname(os.path.realpath(path))}
+    part = os.path.abspath(path)
+    while part != os.path.dirname(part):
+        if os.path.islink(part):
+            found.add(os.path.dirname(part))
+        part = os.path.dirname(part)
+    return found | {os.path.dirname(os.path.abspath(path))}
+
+
 class Reloader(threading.Thread):
-    """Looks at the files every now and then."""
+    """Looks at the files when something may have changed."""
 
     def __init__(self, worker: Worker) -> None:
         super().__init__(name="tricorn-reload", daemon=True)
         self._worker = worker
+        self._engine = worker.cfg.reload_engine
         self._patterns = list(worker.cfg.reload_extra_files)
         self._watched: set[str] = set()
-        self._times: dict[str, float] = {}
+        self._states: dict[str, tuple[int, ...]] = {}
 
     def watch(self, paths: Iterable[str]) -> None:
         """Watch these files too."""
@@ -54,18 +113,33 @@ class Reloader(threading.Thread):
 
     def run(self) -> None:
         """Look until a file has changed."""
-        pause = threading.Event()
-        while not pause.wait(INTERVAL):
+        pause = self._pause()
+        while True:
+            try:
+                pause.until_change(self._files)
+            except OSError as error:
+                self._worker.log.warning("reload_engine: %s; the files are polled", error)
+                pause = Pause()
             if path := self.look():
                 self._worker.log.info("Worker reloading: %s has changed", path)
                 _native.reload_worker()
                 return
 
+    def _pause(self) -> Pause | Wake:
+        if self._engine == "poll":
+            return Pause()
+        try:
+            return Wake()
+        except OSError as error:
+            if self._engine != "auto":
+                self._worker.log.warning("reload_engine: %s; the files are polled", error)
+            return Pause()
+
     def look(self) -> str | None:
         """Return the first file that is not what it was at the last look."""
         for path in self._files():
-            time = _modified(path)
-            if time is not None and self._times.setdefault(path, time) != time:
+            state = _state(path)
+            if state is not None and self._states.setdefault(path, state) != state:
                 return path
         return None
 
@@ -79,12 +153,14 @@ class Reloader(threading.Thread):
             yield from glob.iglob(pattern, recursive=True)
 
 
-def _modified(path: str) -> float | None:
+def _state(path: str) -> tuple[int, ...] | None:
+    """Return what differs when a path leads to other content; links are followed."""
     try:
-        return os.stat(path).st_mtime
+        status = os.stat(path)
     except OSError:
         # An editor may be about to put it back.
         return None
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
 
 
 def _files_of(error: BaseException | None) -> Iterator[str]:

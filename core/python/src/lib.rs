@@ -16,6 +16,7 @@ mod runtime;
 mod scene;
 mod signals;
 mod threads;
+mod watch;
 mod wsgi;
 
 use pyo3::prelude::*;
@@ -36,6 +37,8 @@ mod _native {
         install, on_nothing, on_overtime, on_reopen, on_stop, reload_worker, worker_abort,
         worker_quit,
     };
+    #[pymodule_export]
+    use super::watch::DirectoryWatch;
     #[pymodule_export]
     use super::wsgi::{BodyInput, ClientSocket, ErrorStream, Request, Response};
 
