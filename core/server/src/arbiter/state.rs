@@ -120,7 +120,8 @@ impl Arbiter {
             Event::Signal(signal) => self.take_signal(signal, now, actions),
             Event::Forked { age, pid } => self.take_fork(age, pid, now),
             Event::ForkFailed { age } => {
-                self.slots.retain(|slot| slot.age != age);
+                let fails = |slot: &Slot| slot.age == age && slot.state == State::Forking;
+                self.slots.retain(|slot| !fails(slot));
                 self.pause(now);
             }
             Event::Ready { age } => self.take_ready(age, now, actions),
@@ -261,7 +262,8 @@ impl Arbiter {
     }
 
     fn take_fork(&mut self, age: Age, pid: i32, now: Instant) {
-        if let Some(slot) = self.slot_mut(age) {
+        let slot = self.slot_mut(age);
+        if let Some(slot) = slot.filter(|slot| slot.state == State::Forking) {
             slot.pid = pid;
             slot.state = State::Booting;
             slot.forked_at = now;

@@ -1,5 +1,6 @@
 //! The state machine, played as a script: no process is started.
 
+mod pairs;
 mod rolling;
 mod succession;
 
