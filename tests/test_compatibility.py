@@ -173,7 +173,8 @@ def test_a_worker_that_was_aborted_says_so_in_child_exit(server):
 
 
 def test_a_hook_may_set_max_requests(server):
-    server.start(PLAIN, config="def post_worker_init(worker): worker.max_requests = 2\n")
+    config = "max_surge = 0\ndef post_worker_init(worker): worker.max_requests = 2\n"
+    server.start(PLAIN, config=config)
     with server.connect() as client:
         client.get("/hello")
         assert client.get("/hello").header("Connection") == "close"
