@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import importlib
-import importlib.metadata
 import inspect
 import os
 import sys
 import traceback
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 #: The group of entry points by which packages offer handlers.
 ENTRY_POINTS = "tricorn.hooks"
@@ -92,6 +95,40 @@ def import_dotted(name: str) -> Any:
         raise Mistake(f"'{name}': {where} has no {attribute}", "check the name") from None
 
 
+def entry_points(group: str, name: str | None = None) -> list[EntryPoint]:
+    """Return what installed packages offer in a group, under one name or under all.
+
+    Whoever can find it out imports much for that: it is asked only where a package says that it
+    has something.
+    """
+    if not any(_may_offer(place, group) for place in sys.path):
+        return []
+    import importlib.metadata
+
+    found = importlib.metadata.entry_points(group=group)
+    return [entry for entry in found if name is None or entry.name == name]
+
+
+def _may_offer(place: str, group: str) -> bool:
+    """Say whether a package in a place of ``sys.path`` may offer something in a group."""
+    try:
+        names = os.listdir(place or os.curdir)
+    except NotADirectoryError:
+        # An archive: whoever can look into it is to look.
+        return True
+    except OSError:
+        return False
+    for name in names:
+        if name.endswith((".dist-info", ".egg-info", ".egg")):
+            path = os.path.join(place, name, "entry_points.txt")
+            with contextlib.suppress(OSError), open(path, "rb") as offers:
+                if group.encode() in offers.read():
+                    return True
+            if name.endswith(".egg"):
+                return True
+    return False
+
+
 #: The group of entry points by which packages offer loggers, as for gunicorn.
 LOGGER_ENTRY_POINTS = "gunicorn.loggers"
 
@@ -112,9 +149,7 @@ def _find_logger_class(name: str) -> Any:
         package, _, entry = name.removeprefix("egg:").partition("#")
         offered = [
             found
-            for found in importlib.metadata.entry_points(
-                group=LOGGER_ENTRY_POINTS, name=entry or "main"
-            )
+            for found in entry_points(LOGGER_ENTRY_POINTS, entry or "main")
             if found.dist and found.dist.name == package
         ]
         if not offered:
@@ -126,7 +161,7 @@ def _find_logger_class(name: str) -> Any:
             return import_dotted(name)
         except Mistake as mistake:
             raise Mistake(f"logger_class {mistake.what}", mistake.mend) from mistake
-    offered = list(importlib.metadata.entry_points(group=LOGGER_ENTRY_POINTS, name=name))
+    offered = entry_points(LOGGER_ENTRY_POINTS, name)
     if not offered:
         what = f"logger_class {name!r} is neither a dotted name nor offered by a package"
         raise Mistake(what, "give native, a class, its dotted name, or plugin:ID")
@@ -160,7 +195,7 @@ def load_entry_points() -> list[tuple[str, int]]:
     from tricorn import hooks
 
     found = []
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+    for entry in entry_points(ENTRY_POINTS):
         package = entry.dist.name if entry.dist else entry.name
         try:
             entry.load()
@@ -177,11 +212,9 @@ def find_plugin(name: str) -> str:
 
     The entry point names a path, or a function that returns one.
     """
-    found = list(importlib.metadata.entry_points(group=PLUGIN_ENTRY_POINTS, name=name))
+    found = entry_points(PLUGIN_ENTRY_POINTS, name)
     if not found:
-        offered = sorted(
-            {entry.name for entry in importlib.metadata.entry_points(group=PLUGIN_ENTRY_POINTS)}
-        )
+        offered = sorted({entry.name for entry in entry_points(PLUGIN_ENTRY_POINTS)})
         what = f"no package offers a plugin '{name}'"
         raise Mistake(what, f"install one, or name one of: {', '.join(offered) or 'there is none'}")
     try:
