@@ -305,30 +305,17 @@ def test_a_hook_of_the_servers_life_fails(site, name, arguments):
     assert f"RuntimeError: {name} fails" in server.log
 
 
-def test_pre_fork_fails_for_a_while(site):
-    config = """
-    def pre_fork(server, worker):
-        if os.path.exists("no forks"):
-            raise RuntimeError("pre_fork fails")
-    """
-    server = site(config=config)
-    mark = server.write("no forks", "")
-    os.kill(server.workers()[0], signal.SIGKILL)
-    server.wait_for_log("pre_fork fails", 2)
-    mark.unlink()
-    must_hold(server)
-
-
-def test_post_fork_fails_for_a_while(site):
-    config = """
-    def post_fork(server, worker):
+@pytest.mark.parametrize("name", ["pre_fork", "post_fork"])
+def test_a_hook_of_the_fork_fails_for_a_while(site, name):
+    config = f"""
+    def {name}(server, worker):
         if os.path.exists("trouble"):
-            raise RuntimeError("post_fork fails")
+            raise RuntimeError("{name} fails")
     """
     server = site(config=config)
     mark = server.write("trouble", "")
     os.kill(server.workers()[0], signal.SIGKILL)
-    server.wait_for_log("post_fork fails", 2)
+    server.wait_for_log(f"{name} fails", 2)
     mark.unlink()
     must_hold(server)
 

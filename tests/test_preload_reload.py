@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import textwrap
 
 from tests.harness import eventually
+from tests.harness.waiting import pause
 
 SITE = """
     import os
@@ -167,3 +169,36 @@ def test_without_it_a_reload_keeps_the_preloaded_application_and_says_so(server)
     assert "preload_app: the application stays as it was loaded" in server.log
     server.wait_for_log("GONE", 2)
     assert serves(server, "first")
+
+
+def test_no_signal_ends_a_server_that_tries_to_come_up_again(server):
+    start(server)
+    trouble = server.write("trouble", "")
+    deploy(server, "second")
+    server.wait_for_log("The workers serve on; HUP has the program tried again")
+    while server.log.count("HUP has the program tried again") < 5:
+        server.send_signal(signal.SIGHUP)
+        pause(0.002)
+        assert server.is_there(), server.log
+    assert serves(server, "first")
+    trouble.unlink()
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: serves(server, "second"), "the new code serves")
+
+
+def test_an_upgrade_that_begins_while_new_code_is_tried_goes_first(server):
+    start(server)
+    held = "import os, time\nwhile os.path.exists('hold'): time.sleep(0.02)\n"
+    hold = server.write("hold", "")
+    server.write("app.py", held + textwrap.dedent(SITE.replace("first", "second")))
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("Loading the new code")
+    server.send_signal(signal.SIGUSR2)
+    server.wait_for_log("Upgrade: the successor is process")
+    hold.unlink()
+    server.wait_for_log("The reload is given up: an upgrade is under way")
+    server.wait_for_log("serves")
+    successor = server.named_in("server.pid.2")
+    assert successor
+    server.give_way(successor)
+    assert serves(server, "second")

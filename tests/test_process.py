@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import signal
 import subprocess
 
 import pytest
@@ -122,29 +121,6 @@ def test_atexit_handlers_run_in_workers_and_in_the_arbiter(server):
     assert server.stop() == 0
     left = {int(line) for line in (server.folder / "left").read_text().split()}
     assert left == everybody
-
-
-# Greenlets in the arbiter.
-
-
-def test_a_greenlet_of_a_patched_config_file_runs_on_in_the_arbiter(server):
-    config = """
-    from gevent import monkey
-    monkey.patch_all()
-    import threading, time
-    def tick():
-        for count in range(1000):
-            with open("ticks", "w") as ticks:
-                ticks.write(str(count))
-            time.sleep(0.01)
-    def when_ready(server):
-        threading.Thread(target=tick, daemon=True).start()
-    """
-    server.start(PLAIN, config=READY + config)
-    ticks = server.folder / "ticks"
-    eventually(lambda: ticks.exists() and int(ticks.read_text() or 0) > 50, "it ticks on")
-    server.send_signal(signal.SIGTTIN)
-    server.wait_for_log("WORKER READY", 2)
 
 
 # In the background.

@@ -491,10 +491,15 @@ def test_a_stale_pidfile_is_taken_over(server, content):
 # What hooks start in the arbiter.
 
 
-def test_threads_of_the_config_file_run_on_while_the_arbiter_sleeps(server):
-    server.start(
-        PLAIN,
-        config="""
+GREENLETS = """
+            from gevent import monkey
+            monkey.patch_all()
+"""
+
+
+@pytest.mark.parametrize("patches", ["", GREENLETS], ids=["threads", "greenlets"])
+def test_threads_of_the_config_file_run_on_while_the_arbiter_sleeps(server, patches):
+    config = """
             import threading, time
             def tick():
                 for count in range(1000):
@@ -503,10 +508,12 @@ def test_threads_of_the_config_file_run_on_while_the_arbiter_sleeps(server):
                     time.sleep(0.01)
             def when_ready(server):
                 threading.Thread(target=tick, daemon=True).start()
-        """,
-    )
+    """
+    server.start(PLAIN, config=patches + config)
     ticks = server.folder / "ticks"
     eventually(lambda: ticks.exists() and int(ticks.read_text() or 0) > 50, "it ticks on")
+    server.send_signal(signal.SIGTTIN)
+    pids(server, 2)
 
 
 def test_a_subprocess_of_a_hook_is_the_hooks_own_to_wait_for(server):

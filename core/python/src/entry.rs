@@ -112,6 +112,8 @@ fn act(py: Python<'_>, line: CommandLine, left: Option<&Handover>) -> Result<i32
     }
     py.import(intern!(py, "tricorn._config"))
         .map_err(|error| us(&error))?;
+    // Before any code of the operator's, and any program that it starts, can see it.
+    forget(py, &[HANDOVER])?;
     let loaded = load(py, &line)?;
     let config = Arc::clone(&loaded.generation.config);
     for warning in &loaded.warnings {
@@ -152,10 +154,7 @@ fn act(py: Python<'_>, line: CommandLine, left: Option<&Handover>) -> Result<i32
     let in_force = Arc::new(InForce::new(loaded.generation));
     let host = PyHost::new(line, wishes, Arc::clone(&in_force), loaded.cfg);
     let inherited = match left {
-        Some(left) => {
-            forget(py, &[HANDOVER])?;
-            left.inherited()
-        }
+        Some(left) => left.inherited(),
         None => inherit(py)?,
     };
     serve(py, &host, &in_force, Origin { inherited, left })

@@ -54,15 +54,16 @@ impl Driver<'_> {
     pub(super) fn tell_due(&self, age: Age, cause: Cause) {
         let (pid, config) = (self.member(age).pid, &self.generation.config);
         let why = match cause {
-            Cause::MaxRequests => "it has served max_requests".to_owned(),
-            Cause::Memory => "it has grown beyond max_worker_memory".to_owned(),
-            Cause::Age => "it has reached max_worker_age".to_owned(),
-            other => other.name().to_owned(),
+            Cause::MaxRequests => "it has served max_requests",
+            Cause::Memory => "it has grown beyond max_worker_memory",
+            Cause::Age => "it has reached max_worker_age",
+            Cause::RequestTimeout => "a request of it cannot be ended by itself",
+            other => other.name(),
         };
-        let order = if config.max_surge > 0 {
-            "once its replacement serves"
-        } else {
-            "before there is a replacement"
+        let order = match cause {
+            Cause::RequestTimeout => "when its other requests are answered",
+            _ if config.max_surge > 0 => "once its replacement serves",
+            _ => "before there is a replacement",
         };
         log::info!("Worker (pid:{pid}) leaves {order}: {why}");
     }

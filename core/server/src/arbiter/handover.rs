@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -143,7 +143,11 @@ impl Handover {
             let what = format!("{HANDOVER}: what was left cannot be read: {error}");
             Failure::new(Blame::Us, what)
         };
-        // SAFETY: whoever set the variable left the descriptor, for this process to use.
+        // SAFETY: only asks about the number; one that is closed gives an error.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+            return Ok(None);
+        }
+        // SAFETY: it is open, and whoever set the variable left it, for this process to use.
         let mut file = unsafe { File::from_raw_fd(fd) };
         let mut text = Vec::new();
         file.rewind().map_err(|error| cannot(&error))?;
@@ -214,14 +218,9 @@ impl Handover {
 }
 
 /// The descriptor of a number that was handed over.
-pub(super) fn owned(fd: RawFd) -> OwnedFd {
+fn owned(fd: RawFd) -> OwnedFd {
     // SAFETY: the process has left each of them to itself, and takes each once.
     unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-/// The number of a descriptor.
-pub(super) fn number(fd: &impl AsRawFd) -> RawFd {
-    fd.as_raw_fd()
 }
 
 #[cfg(test)]

@@ -14,13 +14,13 @@ use std::time::Instant;
 
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::signal::{Signal, kill, raise};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout};
 
 use super::drive::Driver;
 use super::event::Event;
-use super::handover::{HANDOVER, Handover, Record, number};
+use super::handover::{HANDOVER, Handover, Record};
 use super::signals::HeldBack;
 use crate::error::{Blame, Exit, Failure};
 use crate::hooks::Event as Hook;
@@ -54,9 +54,8 @@ impl Driver<'_> {
             probe.again = true;
             return log::info!("A reload is under way; if it fails, there is another");
         }
-        if self.succession.shares_sockets() {
-            let what = Failure::operator("an upgrade is under way").mend("end it first");
-            return self.give_up_reload(&what);
+        if self.is_left_to_upgrade() {
+            return;
         }
         match self.start_probe() {
             Ok(probe) => {
@@ -68,6 +67,16 @@ impl Driver<'_> {
                 self.give_up_reload(&Failure::new(Blame::Environment, what));
             }
         }
+    }
+
+    /// Two programs at once are enough: with another arbiter there, there is no reload in place.
+    fn is_left_to_upgrade(&mut self) -> bool {
+        let is_under_way = self.succession.shares_sockets();
+        if is_under_way {
+            let what = Failure::operator("an upgrade is under way").mend("end it first");
+            self.give_up_reload(&what);
+        }
+        is_under_way
     }
 
     fn start_probe(&self) -> std::io::Result<Probe> {
@@ -149,7 +158,8 @@ impl Driver<'_> {
 
     /// Executes the program in place, if a probe has shown that it can be. Comes back if that fails.
     pub(super) fn renew_if_proven(&mut self) {
-        if !std::mem::take(&mut self.renewal.is_proven) || self.machine.is_stopping() {
+        let is_proven = std::mem::take(&mut self.renewal.is_proven);
+        if !is_proven || self.machine.is_stopping() || self.is_left_to_upgrade() {
             return;
         }
         let failure = match self.renew() {
@@ -172,11 +182,7 @@ impl Driver<'_> {
         })?;
         crate::log::deliver();
         crate::log::flush();
-        let held_back = HeldBack::hold();
-        for signal in self.signals.take() {
-            // Heard, and not acted on yet: it waits for the new program.
-            let _ = raise(signal);
-        }
+        let held_back = self.signals.leave_to_next_program();
         left.keep_to_this_process(false);
         let failure = self
             .host
@@ -197,11 +203,11 @@ impl Driver<'_> {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             board: self.board.number(),
-            nudge: number(&self.nudge.as_fd()),
+            nudge: self.nudge.as_fd().as_raw_fd(),
             sockets: self
                 .listeners
                 .iter()
-                .map(|it| number(&it.as_fd()))
+                .map(|it| it.as_fd().as_raw_fd())
                 .collect(),
             by_systemd: self.succession.by_systemd,
             generation: self.machine.generation(),

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::signal::{
-    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction,
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, raise, sigaction,
 };
 use nix::unistd::{pipe2, read};
 
@@ -93,6 +93,17 @@ impl Signals {
 }
 
 impl Signals {
+    /// Holds signals back for the next program of this process, also those that have been heard and
+    /// not acted on. By default they would end it until it hears them itself.
+    pub(super) fn leave_to_next_program(&self) -> HeldBack {
+        let held_back = HeldBack::hold();
+        for signal in self.take() {
+            // A signal that is held back waits; that cannot fail for one that was heard.
+            let _ = raise(signal);
+        }
+        held_back
+    }
+
     /// Lets signals through that an earlier program of this process has held back.
     pub(super) fn unblock(&self) {
         let handled: SigSet = HANDLED.into_iter().collect();

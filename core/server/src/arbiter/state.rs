@@ -174,18 +174,6 @@ impl Arbiter {
             .map(|slot| (slot.id, slot.age, slot.pid))
     }
 
-    /// Whether there is a successor.
-    #[must_use]
-    pub fn has_successor(&self) -> bool {
-        self.successor.is_some()
-    }
-
-    /// Whether the arbiter whose successor this one is lives.
-    #[must_use]
-    pub fn has_predecessor(&self) -> bool {
-        self.has_predecessor
-    }
-
     /// Whether a worker has been ready.
     #[must_use]
     pub fn was_ever_ready(&self) -> bool {

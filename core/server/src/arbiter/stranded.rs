@@ -46,21 +46,28 @@ pub fn wait_stranded(left: &mut Handover) -> io::Result<Stranded> {
             return Ok(Stranded::Leave(Exit::WorkerBoot));
         }
         let heard = left.signals.as_ref().map(|signals| signals.take());
-        for signal in heard.unwrap_or_default() {
-            match signal {
-                Signal::SIGHUP => return again(left),
-                Signal::SIGTERM => return Ok(stop(left, Signal::SIGTERM)),
-                Signal::SIGINT | Signal::SIGQUIT => return Ok(stop(left, Signal::SIGQUIT)),
-                _ => {}
-            }
+        let heard = heard.unwrap_or_default();
+        let quick = [Signal::SIGINT, Signal::SIGQUIT];
+        if heard.iter().any(|signal| quick.contains(signal)) {
+            return Ok(stop(left, Signal::SIGQUIT));
+        }
+        if heard.contains(&Signal::SIGTERM) {
+            return Ok(stop(left, Signal::SIGTERM));
+        }
+        if heard.contains(&Signal::SIGHUP) {
+            return again(left);
         }
     }
     again(left)
 }
 
 fn again(left: &Handover) -> io::Result<Stranded> {
+    let memory = left.write()?;
     left.keep_to_this_process(false);
-    left.write().map(Stranded::Again)
+    if let Some(signals) = &left.signals {
+        let _held_until_then = signals.leave_to_next_program();
+    }
+    Ok(Stranded::Again(memory))
 }
 
 fn sleep(left: &Handover, until: Instant) {

@@ -26,7 +26,8 @@ impl Nudge {
     /// The nudge behind a descriptor that a nudge had.
     #[must_use]
     pub fn of(descriptor: OwnedFd) -> Self {
-        // SAFETY: says who calls; whatever it is, reading and writing it is sound.
+        // SAFETY: the caller says that it is a nudge's, which is an eventfd. On another descriptor
+        // reading and writing eight bytes would fail or go astray, and touch no memory.
         Self(unsafe { EventFd::from_owned_fd(descriptor) })
     }
 
