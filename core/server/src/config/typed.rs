@@ -157,7 +157,7 @@ pub struct Config {
     pub max_worker_memory: Option<u64>,
     /// Workers beyond the wanted ones while others are replaced.
     pub max_surge: usize,
-    /// Each worker has listening sockets of its own.
+    /// An address has as many sockets as there are workers.
     pub reuse_port: bool,
     /// Time limits.
     pub time: TimeLimits,

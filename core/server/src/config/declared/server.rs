@@ -22,7 +22,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .help("Connections that may wait to be accepted"),
     Setting::new(S, "reuse_port", Kind::Bool, Default::Bool(false))
         .flags(&["--reuse-port"])
-        .help("Give each worker a listening socket of its own, with SO_REUSEPORT"),
+        .help("Make as many listening sockets of an address as there are workers, with SO_REUSEPORT; all workers take from all"),
 ];
 
 fn bind_default(port: Option<&str>) -> Value {
