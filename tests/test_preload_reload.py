@@ -197,7 +197,7 @@ def test_an_upgrade_that_begins_while_new_code_is_tried_goes_first(server):
     server.wait_for_log("Upgrade: the successor is process")
     hold.unlink()
     server.wait_for_log("The reload is given up: an upgrade is under way")
-    server.wait_for_log("serves")
+    server.wait_for_log("Upgrade: the successor (pid:")
     successor = server.named_in("server.pid.2")
     assert successor
     server.give_way(successor)

@@ -89,6 +89,30 @@ def refuses(address):
     return False
 
 
+def test_who_connects_after_term_is_refused_and_never_left_in_a_queue(server):
+    server.start(PLAIN)
+    with server.connect() as client:
+        client.request("/sleep/1")
+        server.wait_until_asleep()
+        server.send_signal(signal.SIGTERM)
+        server.wait_for_log("Handling signal: term")
+        with pytest.raises(ConnectionRefusedError):
+            # The worker has its copy of the socket until its request is done.
+            server.connect()
+        assert client.reply().status == 200
+
+
+def test_an_idle_connection_is_half_closed_so_that_a_late_request_is_not_reset(server):
+    server.start(PLAIN)
+    with server.connect() as client:
+        client.get("/hello")
+        server.send_signal(signal.SIGTERM)
+        assert client.is_closed()
+        client.request("/hello")
+        assert client.is_closed(), "an end, and no reset"
+    assert server.wait() == 0
+
+
 def test_idle_connections_are_closed_on_term(server):
     server.start(PLAIN)
     with server.connect() as client:

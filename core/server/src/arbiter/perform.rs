@@ -9,6 +9,7 @@ use super::drive::{Birth, Child, Driver, Outcome};
 use super::event::{Action, Event};
 use super::explain::Silence;
 use super::signals::HeldBack;
+use super::sockets;
 use crate::clock;
 use crate::config::Config;
 use crate::error::Exit;
@@ -166,6 +167,9 @@ impl Driver<'_> {
 
     fn close_listeners(&mut self) {
         self.service.stopping();
+        if !self.succession.shares_sockets() && !self.succession.by_systemd {
+            sockets::turn_newcomers_away(&self.listeners);
+        }
         self.let_go(&self.listeners, &[]);
         self.listeners.clear();
         self.host.show_listeners(&[]);

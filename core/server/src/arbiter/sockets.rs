@@ -106,6 +106,17 @@ pub(super) fn let_go(old: &[Arc<Listener>], new: &[Arc<Listener>]) {
     }
 }
 
+/// Keeps new connections out of the queues of sockets that nobody will listen on any more. One that
+/// was given to this process may be another's too.
+pub(super) fn turn_newcomers_away(listeners: &[Arc<Listener>]) {
+    for listener in listeners {
+        if !matches!(listener.address, Address::Fd(_)) {
+            // Without it, a client that comes at the very end may be reset.
+            let _ = listener.turn_newcomers_away();
+        }
+    }
+}
+
 /// Whether these are not the same sockets.
 pub(super) fn differ(one: &[Arc<Listener>], other: &[Arc<Listener>]) -> bool {
     one.len() != other.len() || one.iter().zip(other).any(|(a, b)| !Arc::ptr_eq(a, b))

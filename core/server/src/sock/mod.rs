@@ -1,6 +1,7 @@
 //! Sockets: listening, accepting, and the bytes of one connection. Knows no HTTP and no worker.
 
 mod bind;
+mod farewell;
 mod inherit;
 mod listener;
 mod stream;

@@ -35,6 +35,10 @@ const HANG_UP: EpollFlags = EpollFlags::EPOLLRDHUP
 /// way, and would be lost. Its answer then tells the client to close.
 const FAREWELL: u64 = 1_000_000_000;
 
+/// How long after that a client may take to notice. A request that crosses the end on its way would
+/// otherwise be answered by a reset.
+const PARTING: u64 = 500_000_000;
+
 /// A request that was refused, for the handlers of `request_error`.
 #[derive(Debug)]
 pub(in super::super) struct Refusal {
@@ -259,8 +263,8 @@ impl Core {
         }
     }
 
-    /// Ends connections that nobody would notice the end of: nothing has come on them for a while,
-    /// and nothing stands in the kernel either. Called when the worker stops.
+    /// Ends the connections on which nothing has come for a while, and nothing stands in the kernel
+    /// either. Called when the worker stops.
     pub(in super::super) fn close_idle(&mut self) {
         self.now = clock::now();
         for cell in self.cells() {
@@ -269,7 +273,7 @@ impl Core {
                 conn.readable = true;
                 self.pump(&cell, &mut conn);
                 if conn.is_idle() {
-                    conn.phase = Phase::Closed;
+                    self.half_close(&mut conn, PARTING);
                     self.settle(&cell, &mut conn);
                 }
             }

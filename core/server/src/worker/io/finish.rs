@@ -186,11 +186,16 @@ impl Core {
             conn.phase = Phase::Closed;
             return;
         }
+        self.half_close(conn, LINGER);
+    }
+
+    /// Sends the end, and throws away what comes until the client has closed too or `limit` is over.
+    pub(super) fn half_close(&mut self, conn: &mut Conn, limit: u64) {
         conn.readable = true;
         conn.stream.finish();
         conn.phase = Phase::Lingering;
         conn.drained = 0;
-        conn.limit_to(self.now, Some(LINGER));
+        conn.limit_to(self.now, Some(limit));
     }
 
     /// Throws away the rest of a body. Whether the phase has changed.
