@@ -7,10 +7,10 @@ import sys
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
-from tricorn._config import ENVIRONMENT
+from tricorn.config import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from tricorn._objects import Arbiter
+    from tricorn.arbiter import Arbiter
 
 
 def execute(server: Arbiter, variables: Mapping[str, str], former: Container[str]) -> NoReturn:

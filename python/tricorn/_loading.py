@@ -33,6 +33,13 @@ class Mistake(Exception):
         self.mend = mend
 
 
+class WrongValue(Mistake, ValueError, TypeError):
+    """A setting does not take a value."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "")
+
+
 class AppNotFound(Mistake):
     """The application is not where the operator says."""
 
@@ -127,45 +134,6 @@ def _may_offer(place: str, group: str) -> bool:
             if name.endswith(".egg"):
                 return True
     return False
-
-
-#: The group of entry points by which packages offer loggers, as for gunicorn.
-LOGGER_ENTRY_POINTS = "gunicorn.loggers"
-
-
-def load_logger_class(given: Any) -> type[Any]:
-    """Return the logger's class that ``logger_class`` names or is."""
-    found = _find_logger_class(given) if isinstance(given, str) else given
-    if not isinstance(found, type):
-        raise Mistake(f"logger_class {given!r} is not a class", "give a class, or its dotted name")
-    install = getattr(found, "install", None)
-    if callable(install):
-        install()
-    return found
-
-
-def _find_logger_class(name: str) -> Any:
-    if name.startswith("egg:"):
-        package, _, entry = name.removeprefix("egg:").partition("#")
-        offered = [
-            found
-            for found in entry_points(LOGGER_ENTRY_POINTS, entry or "main")
-            if found.dist and found.dist.name == package
-        ]
-        if not offered:
-            what = f"logger_class {name!r}: the package {package!r} offers no such logger"
-            raise Mistake(what, "install it, or give the class's dotted name")
-        return offered[0].load()
-    if "." in name or ":" in name:
-        try:
-            return import_dotted(name)
-        except Mistake as mistake:
-            raise Mistake(f"logger_class {mistake.what}", mistake.mend) from mistake
-    offered = entry_points(LOGGER_ENTRY_POINTS, name)
-    if not offered:
-        what = f"logger_class {name!r} is neither a dotted name nor offered by a package"
-        raise Mistake(what, "give native, a class, its dotted name, or plugin:ID")
-    return offered[0].load()
 
 
 def arity(handler: Callable[..., Any]) -> int | None:

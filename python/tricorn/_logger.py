@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tricorn import _loading, _native, glogging
+from tricorn import _classes, _loading, _native, glogging
 
 if TYPE_CHECKING:
-    from tricorn._config import Config
+    from tricorn.config import Config
 
 #: Names of the server's own logger.
 OWN = ("native", "simple", "gunicorn.glogging.Logger")
@@ -105,7 +105,7 @@ def logger_class(cfg: Config) -> type[Any]:
         from tricorn import statsd
 
         return statsd.Statsd if cfg.statsd_host else glogging.Logger
-    return _loading.load_logger_class(given)
+    return _classes.load_logger_class(given)
 
 
 def formatter(cfg: Config) -> Callable[..., Any] | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tricorn import _native
 
 if TYPE_CHECKING:
-    from tricorn._objects import Worker
+    from tricorn.workers.base import Worker
 
 #: Seconds between two looks at all files, and at which modules there are.
 INTERVAL = 0.5

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use pyo3::intern;
 use pyo3::prelude::*;
 use tricorn_server::arbiter::{self, HANDOVER, Handover, Host, Stranded};
-use tricorn_server::config::cli::{self, Answer, CommandLine, PluginVerb, Verb};
+use tricorn_server::config::cli::{self, Answer, PluginVerb, Verb};
 use tricorn_server::config::{Maker, Source, Value, start_directory};
 use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::gateway::Runtime;
@@ -17,7 +17,7 @@ use tricorn_server::plugin::tools;
 use tricorn_server::run::{self, Origin};
 use tricorn_server::sock::{Inherited, VARIABLES};
 
-use crate::config::{Loaded, load};
+use crate::config::{Loaded, Wanted};
 use crate::failure::{exit_code, failure, is_instance, summary, trace};
 use crate::host::{InForce, PyHost, application_failure};
 use crate::logs::LoggerRelay;
@@ -35,8 +35,20 @@ pub(crate) fn main(py: Python<'_>, arguments: Vec<String>) -> i32 {
         Ok(line) => line,
         Err(answer) => return print(&answer),
     };
+    attempt(py, Wanted::Command(line))
+}
+
+/// Serves what a program gives; the code to exit with.
+#[pyfunction]
+#[pyo3(signature = (program, /))]
+pub(crate) fn serve(py: Python<'_>, program: Py<PyAny>) -> i32 {
+    open_standard_streams();
+    attempt(py, Wanted::Program(program))
+}
+
+fn attempt(py: Python<'_>, wanted: Wanted) -> i32 {
     let left = std::env::var(HANDOVER).ok();
-    let left = Handover::take(left.as_deref()).map(|left| Attempt { line, left });
+    let left = Handover::take(left.as_deref()).map(|left| Attempt { wanted, left });
     match left.and_then(|attempt| attempt.act(py)) {
         Ok(code) => code,
         Err(failure) => {
@@ -46,9 +58,9 @@ pub(crate) fn main(py: Python<'_>, arguments: Vec<String>) -> i32 {
     }
 }
 
-/// A command line, and what an earlier program of this process has left.
+/// What is to be served, and what an earlier program of this process has left.
 struct Attempt {
-    line: CommandLine,
+    wanted: Wanted,
     left: Option<Handover>,
 }
 
@@ -56,7 +68,7 @@ impl Attempt {
     /// Acts. With workers of an earlier program there, a failure is not the end: they serve on, and
     /// the program is executed again.
     fn act(self, py: Python<'_>) -> Result<i32, Failure> {
-        let acted = act(py, self.line, self.left.as_ref());
+        let acted = act(py, self.wanted, self.left.as_ref());
         let (Err(failure), Some(mut left)) = (&acted, self.left) else {
             return acted;
         };
@@ -92,7 +104,7 @@ pub(crate) fn start_directory_of_server() -> String {
     start_directory().display().to_string()
 }
 
-fn print(answer: &Answer) -> i32 {
+pub(crate) fn print(answer: &Answer) -> i32 {
     say(answer.is_error, &answer.text);
     answer.exit.code()
 }
@@ -106,20 +118,21 @@ fn say(is_error: bool, text: &str) {
     };
 }
 
-fn act(py: Python<'_>, line: CommandLine, left: Option<&Handover>) -> Result<i32, Failure> {
-    if let Verb::Plugin(verb) = &line.verb {
+fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, Failure> {
+    let verb = wanted.verb();
+    if let Verb::Plugin(verb) = &verb {
         return act_on_plugin(py, verb);
     }
-    py.import(intern!(py, "tricorn._config"))
+    py.import(intern!(py, "tricorn.config"))
         .map_err(|error| us(&error))?;
     // Before any code of the operator's, and any program that it starts, can see it.
     forget(py, &[HANDOVER])?;
-    let loaded = load(py, &line)?;
+    let loaded = wanted.load(py)?;
     let config = Arc::clone(&loaded.generation.config);
     for warning in &loaded.warnings {
         say(true, &format!("Warning: {warning}\n"));
     }
-    if line.verb == Verb::ListHooks {
+    if verb == Verb::ListHooks {
         say(false, &loaded.generation.bus.describe());
         return Ok(Exit::Ok.code());
     }
@@ -128,7 +141,8 @@ fn act(py: Python<'_>, line: CommandLine, left: Option<&Handover>) -> Result<i32
         say(false, &config.settings.print());
         say(false, &loaded.generation.bus.print());
     }
-    if loaded.uri.is_none() {
+    let program = wanted.program(py);
+    if loaded.uri.is_none() && program.is_none() {
         let none = Failure::operator("no application is named");
         let mend = "give MODULE:NAME, or set wsgi_app in the config file; see tricorn --help";
         return Err(none.mend(mend).exits_with(Exit::Usage));
@@ -142,22 +156,20 @@ fn act(py: Python<'_>, line: CommandLine, left: Option<&Handover>) -> Result<i32
     );
     arbiter::check(&loaded.generation)?;
     check_logs(py, &loaded.cfg)?;
+    let app = application(py, program, &loaded).map_err(|error| us(&error))?;
     if check_only {
-        return check(
-            py,
-            &make_application(py, &loaded, None).map_err(|error| us(&error))?,
-        );
+        return check(py, &app);
     }
-    let logger = make_logger(py, &loaded)?;
-    let app = make_application(py, &loaded, Some(logger)).map_err(|error| us(&error))?;
+    app.setattr(intern!(py, "logger"), make_logger(py, &loaded)?)
+        .map_err(|error| us(&error))?;
     make_server(py, &app, &wishes).map_err(|error| us(&error))?;
     let in_force = Arc::new(InForce::new(loaded.generation));
-    let host = PyHost::new(line, wishes, Arc::clone(&in_force), loaded.cfg);
+    let host = PyHost::new(wanted, wishes, Arc::clone(&in_force), loaded.cfg);
     let inherited = match left {
         Some(left) => left.inherited(),
         None => inherit(py)?,
     };
-    serve(py, &host, &in_force, Origin { inherited, left })
+    supervise(py, &host, &in_force, Origin { inherited, left })
 }
 
 /// Removes variables that nobody else is to see.
@@ -253,7 +265,7 @@ fn open_standard_streams() {
     }
 }
 
-fn serve(
+fn supervise(
     py: Python<'_>,
     host: &PyHost,
     in_force: &Arc<InForce>,
@@ -315,21 +327,24 @@ fn make_logger<'py>(py: Python<'py>, loaded: &Loaded) -> Result<Bound<'py, PyAny
     Ok(logger)
 }
 
-fn make_application<'py>(
+/// What is served: the program, or what the command line names.
+fn application<'py>(
     py: Python<'py>,
+    program: Option<Bound<'py, PyAny>>,
     loaded: &Loaded,
-    logger: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let objects = py.import(intern!(py, "tricorn._objects"))?;
-    objects
-        .getattr(intern!(py, "Application"))?
-        .call1((&loaded.cfg, logger, &loaded.uri))
+    if let Some(program) = program {
+        return Ok(program);
+    }
+    py.import(intern!(py, "tricorn.app.wsgiapp"))?
+        .getattr(intern!(py, "WSGIApplication"))?
+        .call_method1(intern!(py, "_of"), (&loaded.cfg, &loaded.uri))
 }
 
 fn make_server(py: Python<'_>, app: &Bound<'_, PyAny>, wishes: &Arc<Wishes>) -> PyResult<()> {
     let control = ArbiterControl::new(Arc::clone(wishes));
     let class = py
-        .import(intern!(py, "tricorn._objects"))?
+        .import(intern!(py, "tricorn.arbiter"))?
         .getattr(intern!(py, "Arbiter"))?;
     let server = class.call1((app, control.into_pyobject(py)?))?;
     set_scene(server.unbind());

@@ -67,7 +67,12 @@ pub(crate) fn failure(py: Python<'_>, error: &PyErr) -> Failure {
     let is_mistake = is_instance(py, error, "Mistake");
     match (is_mistake, text("what"), text("mend")) {
         (true, Some(what), Some(mend)) => {
-            let failure = Failure::operator(what).mend(mend);
+            let failure = Failure::operator(what);
+            let failure = if mend.is_empty() {
+                failure
+            } else {
+                failure.mend(mend)
+            };
             let not_found = is_instance(py, error, "AppNotFound");
             if not_found {
                 failure.exits_with(Exit::AppNotFound)

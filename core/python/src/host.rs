@@ -14,12 +14,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use tricorn_server::arbiter::{Departed, Event, Generation, HANDOVER, Host, Status};
 use tricorn_server::config::Config;
-use tricorn_server::config::cli::CommandLine;
 use tricorn_server::error::{Exit, Failure};
 use tricorn_server::log::statsd::Kind;
 use tricorn_server::sock::{PREDECESSOR, VARIABLES};
 
-use crate::config::load;
+use crate::config::Wanted;
 use crate::failure::{failure, is_instance, summary, trace};
 use crate::objects::Wishes;
 use crate::process;
@@ -48,7 +47,7 @@ impl InForce {
 
 /// The process.
 pub(crate) struct PyHost {
-    line: CommandLine,
+    wanted: Wanted,
     wishes: Arc<Wishes>,
     in_force: Arc<InForce>,
     /// The `cfg` of each configuration that may be in force.
@@ -57,14 +56,14 @@ pub(crate) struct PyHost {
 
 impl PyHost {
     pub(crate) fn new(
-        line: CommandLine,
+        wanted: Wanted,
         wishes: Arc<Wishes>,
         in_force: Arc<InForce>,
         cfg: Py<PyAny>,
     ) -> Self {
         let views = vec![(in_force.generation().config, cfg)];
         Self {
-            line,
+            wanted,
             wishes,
             in_force,
             views: Mutex::new(views),
@@ -121,7 +120,7 @@ impl Host for PyHost {
 
     fn reload(&self) -> Result<Generation, Failure> {
         Python::attach(|py| {
-            let mut loaded = load(py, &self.line)?;
+            let mut loaded = self.wanted.load_again(py)?;
             self.keep_logger(&mut loaded.generation);
             loaded
                 .warnings
@@ -211,9 +210,18 @@ impl Host for PyHost {
         });
     }
 
-    fn expect_worker(&self, age: u64, id: usize) {
+    fn expect_worker(&self, age: u64, id: usize) -> bool {
         self.wishes.show_age(age);
-        self.note(|py, scene| scene.expect(py, age, id));
+        Python::attach(|py| {
+            let expected = scene().map_or(Ok(()), |scene| scene.expect(py, age, id));
+            if let Err(error) = &expected {
+                log::error!(
+                    "The object of a worker cannot be made\n{}",
+                    trace(py, error)
+                );
+            }
+            expected.is_ok()
+        })
     }
 
     fn know_worker(&self, age: u64, pid: i32) {
@@ -265,7 +273,7 @@ impl Host for PyHost {
     fn show_listeners(&self, listeners: &[(String, i32)]) {
         self.note(|py, scene| {
             let class = py
-                .import(intern!(py, "tricorn._objects"))?
+                .import(intern!(py, "tricorn.sock"))?
                 .getattr(intern!(py, "Listener"))?;
             let shown = PyList::empty(py);
             for (url, fd) in listeners {

@@ -25,9 +25,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::config::{check_setting, parse_addresses};
+    use super::config::{
+        Reading, check_setting, default_settings, explain, parse_addresses, read_for_program,
+    };
     #[pymodule_export]
-    use super::entry::{main, start_directory_of_server};
+    use super::entry::{main, serve, start_directory_of_server};
     #[pymodule_export]
     use super::logs::bridge::{log_access, log_reopen, metric, write_log};
     #[pymodule_export]

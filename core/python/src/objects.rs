@@ -219,6 +219,11 @@ impl WorkerControl {
         }
     }
 
+    /// Gives the arbiter a sign of life.
+    fn beat(&self) {
+        self.state.control.beat();
+    }
+
     /// Whether the worker serves on.
     #[getter]
     fn alive(&self) -> bool {

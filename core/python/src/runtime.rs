@@ -88,11 +88,9 @@ impl Runtime for PyRuntime {
                 let bus = self.in_force.generation().bus;
                 signals::prepare(&state.control, &bus);
                 signals::install(py)?;
-                worker.setattr(intern!(py, "pid"), std::process::id())?;
-                worker.setattr(
-                    intern!(py, "_control"),
-                    WorkerControl::new(state).into_pyobject(py)?,
-                )
+                worker
+                    .call_method1(intern!(py, "_become"), (WorkerControl::new(state),))
+                    .map(drop)
             };
             if let Err(error) = enter() {
                 log::error!("the object of the worker cannot be kept up to date: {error}");
@@ -148,13 +146,20 @@ impl Runtime for PyRuntime {
         })
     }
 
-    fn load(&self) -> Result<Arc<dyn Gateway>, Failure> {
-        let (generation, state) = (self.in_force.generation(), self.state()?);
+    fn load(&self) -> Result<(), Failure> {
         Python::attach(|py| {
             let worker = worker(py).map_err(|error| failed(py, "find itself", &error))?;
             worker
                 .call_method0(intern!(py, "load_wsgi"))
-                .map_err(|error| application_failure(py, &error, Exit::WorkerBoot))?;
+                .map(drop)
+                .map_err(|error| application_failure(py, &error, Exit::WorkerBoot))
+        })
+    }
+
+    fn gateway(&self) -> Result<Arc<dyn Gateway>, Failure> {
+        let (generation, state) = (self.in_force.generation(), self.state()?);
+        Python::attach(|py| {
+            let worker = worker(py).map_err(|error| failed(py, "find itself", &error))?;
             if state.application(py).is_none() {
                 return Err(
                     Failure::operator("load_wsgi() of the worker has set no worker.wsgi")
@@ -171,7 +176,7 @@ impl Runtime for PyRuntime {
         Python::attach(|py| {
             let worker = scene().and_then(|scene| scene.worker(py));
             if let Some(worker) = worker
-                && let Err(error) = worker.setattr(intern!(py, "booted"), true)
+                && let Err(error) = worker.call_method0(intern!(py, "_begin"))
             {
                 log::error!("the object of the worker cannot be kept up to date: {error}");
             }

@@ -65,10 +65,10 @@ impl Scene {
 
     /// Makes the object of a worker that is about to be forked.
     pub(crate) fn expect(&self, py: Python<'_>, age: Age, id: usize) -> PyResult<()> {
-        let class = self.server(py).getattr(intern!(py, "worker_class"))?;
-        let worker = class.call1((age, self.server(py)))?;
-        worker.setattr(intern!(py, "id"), id)?;
-        let worker = worker.unbind();
+        let worker = self
+            .server(py)
+            .call_method1(intern!(py, "_expect"), (age, id))?
+            .unbind();
         self.lock().workers.insert(age, worker);
         Ok(())
     }

@@ -17,6 +17,8 @@ pub(super) struct Sources<'a, 'py> {
     /// The config file, as messages call it.
     pub(super) config_name: &'a str,
     pub(super) config: &'a [(Event, Py<PyAny>)],
+    /// What the program that serves has set.
+    pub(super) program: &'a [(Event, Py<PyAny>)],
     /// `--hook`: the event and the dotted name.
     pub(super) flags: Vec<(String, String)>,
 }
@@ -42,6 +44,11 @@ pub(super) fn collect(
         let source = Source::Config(sources.config_name.to_owned());
         for object in one_or_several(given.bind(py)) {
             candidates.push(Candidate::plain(*event, object, source.clone()));
+        }
+    }
+    for (event, given) in sources.program {
+        for object in one_or_several(given.bind(py)) {
+            candidates.push(Candidate::plain(*event, object, Source::Program));
         }
     }
     for (name, target) in &sources.flags {

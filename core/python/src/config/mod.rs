@@ -1,16 +1,19 @@
 //! The configuration, from where it stands to a generation: the Python side of it.
 
 mod handlers;
+mod program;
 mod source;
 mod value;
 mod view;
+mod worker_class;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use tricorn_server::config::{Address, Settings, Source};
 
-pub(crate) use source::{Loaded, load};
+pub(crate) use program::{Reading, Wanted, default_settings, explain, read_for_program};
+pub(crate) use source::Loaded;
 pub(crate) use value::to_python;
 
 /// Checks a value against its setting, and gives it in its one form.
@@ -21,8 +24,7 @@ pub(crate) fn check_setting<'py>(
     value: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = value.py();
-    let wrong =
-        |failure: tricorn_server::error::Failure| PyValueError::new_err(failure.to_string());
+    let wrong = |failure: tricorn_server::error::Failure| program::wrong_value(py, &failure);
     let mut settings = Settings::resolve(&[], |_| None).map_err(wrong)?;
     settings
         .set(name, value::to_value(value), Source::Program)

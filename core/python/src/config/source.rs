@@ -18,7 +18,7 @@ use tricorn_server::plugin;
 
 use super::handlers::{self, Sources};
 use super::value::to_value;
-use super::view;
+use super::{view, worker_class};
 use crate::failure::failure;
 use crate::process;
 
@@ -30,6 +30,9 @@ const DEFAULT_FILES: [&str; 2] = ["tricorn.conf.py", "gunicorn.conf.py"];
 
 /// Lines about a configuration that do not keep it from being used.
 type Warnings = Vec<String>;
+
+/// A hook and what was given for it.
+pub(super) type Hook = (Event, Py<PyAny>);
 
 /// A configuration that has been read.
 pub(crate) struct Loaded {
@@ -46,29 +49,78 @@ struct File {
     /// How it is called in messages.
     name: String,
     layer: Layer,
-    /// Hooks and what was given for each.
-    hooks: Vec<(Event, Py<PyAny>)>,
+    hooks: Vec<Hook>,
     warnings: Warnings,
+}
+
+/// What has been read, before it is settled what is in force.
+#[derive(Default)]
+pub(crate) struct Read {
+    /// Of variables, then the command line; the later wins.
+    lines: Vec<CommandLine>,
+    file: Option<File>,
+    /// Defaults of the program that reads.
+    pub(crate) better: Vec<(String, Value)>,
+}
+
+/// What a program sets itself.
+#[derive(Default)]
+pub(crate) struct Given {
+    pub(crate) values: Vec<(String, Value)>,
+    pub(crate) hooks: Vec<Hook>,
 }
 
 /// Reads the whole configuration: variables, file, command line.
 pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure> {
-    let wrong = |error: PyErr| failure(py, &error);
-    let loading = py.import(intern!(py, "tricorn._loading")).map_err(wrong)?;
+    settle(py, &read(py, line)?, &Given::default())
+}
+
+/// Prepares the interpreter for code of the operator's.
+pub(crate) fn prepare(py: Python<'_>) -> Result<(), Failure> {
     remember_environment(py);
     py.import(intern!(py, "tricorn._standin"))
         .and_then(|module| module.call_method0(intern!(py, "install")))
-        .map_err(wrong)?;
-    let from_variables = variables(py)?;
-    let lines: Vec<&CommandLine> = from_variables.iter().chain([line]).collect();
-    import_from_here(py).map_err(wrong)?;
+        .and_then(|_| import_from_here(py))
+        .map_err(|error| failure(py, &error))
+}
+
+/// Reads variables and a command line, and runs the config file that they name.
+pub(crate) fn read(py: Python<'_>, line: &CommandLine) -> Result<Read, Failure> {
+    prepare(py)?;
+    let loading = loading(py)?;
+    let mut lines = variables(py)?;
+    lines.push(line.clone());
     let file = match config_place(&lines) {
-        Some(place) => Some(read(&loading, &place)?),
+        Some(place) => Some(read_file(&loading, &place)?),
         None => None,
     };
-    let layers = layers(file.as_ref(), &lines);
-    let settings = resolve(layers, &lines)?;
-    let uri = lines
+    Ok(Read {
+        lines,
+        file,
+        better: Vec::new(),
+    })
+}
+
+/// The settings that what was read, and what a program has set, come to.
+pub(crate) fn settings(read: &Read, given: &Given) -> Result<Settings, Failure> {
+    let program = |values: &[(String, Value)]| Layer {
+        source: Source::Program,
+        values: values.to_vec(),
+    };
+    let mut layers = vec![program(&read.better)];
+    layers.extend(read.file.iter().map(|file| file.layer.clone()));
+    layers.extend(read.lines.iter().map(|line| line.layer.clone()));
+    layers.push(program(&given.values));
+    resolve(layers, &read.lines)
+}
+
+/// Settles what is in force.
+pub(crate) fn settle(py: Python<'_>, read: &Read, given: &Given) -> Result<Loaded, Failure> {
+    let wrong = |error: PyErr| failure(py, &error);
+    let loading = loading(py)?;
+    let settings = settings(read, given)?;
+    let uri = read
+        .lines
         .iter()
         .rev()
         .find_map(|line| line.app.clone())
@@ -76,22 +128,29 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
             Value::Str(app) => Some(app.clone()),
             _ => None,
         });
-    let config = Arc::new(Config::from_settings(settings)?);
+    let mut config = Config::from_settings(settings)?;
     let mut warnings = Warnings::new();
+    worker_class::settle(py, &mut config, &mut warnings)?;
+    let config = Arc::new(config);
+    let config_hooks = read.hooks_beside(py, &given.hooks);
     let mut sources = Sources {
         loading: &loading,
         config_name: "",
-        config: &[],
+        config: &config_hooks,
+        program: &given.hooks,
         flags: Vec::new(),
     };
-    if let Some(file) = &file {
+    if let Some(file) = &read.file {
         warnings.extend(file.warnings.iter().cloned());
         sources.config_name = &file.name;
-        sources.config = &file.hooks;
     }
-    sources.flags = lines.iter().flat_map(|line| line.hooks.clone()).collect();
+    sources.flags = read
+        .lines
+        .iter()
+        .flat_map(|line| line.hooks.clone())
+        .collect();
     let scripted = handlers::collect(py, &sources)?;
-    let cfg = view::config_object(py, &config, sources.config).map_err(wrong)?;
+    let cfg = view::config_object(py, &config, &[&config_hooks, &given.hooks]).map_err(wrong)?;
     warnings.extend(at_odds(&config));
     warnings.extend(config.settings.unhonoured());
     let plugins = plugin::load(&config, &|name| find_plugin(&loading, name))?;
@@ -113,6 +172,23 @@ pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure
         uri,
         warnings,
     })
+}
+
+fn loading(py: Python<'_>) -> Result<Bound<'_, PyModule>, Failure> {
+    py.import(intern!(py, "tricorn._loading"))
+        .map_err(|error| failure(py, &error))
+}
+
+impl Read {
+    /// The config file's hooks, but for those that a program sets itself.
+    pub(super) fn hooks_beside(&self, py: Python<'_>, others: &[Hook]) -> Vec<Hook> {
+        self.file
+            .iter()
+            .flat_map(|file| &file.hooks)
+            .filter(|(event, _)| !others.iter().any(|(other, _)| other == event))
+            .map(|(event, object)| (*event, object.clone_ref(py)))
+            .collect()
+    }
 }
 
 /// The file of a plugin that a Python package offers.
@@ -182,7 +258,7 @@ fn import_from_here(py: Python<'_>) -> PyResult<()> {
     process::put_first(path, &start_directory().display().to_string())
 }
 
-fn config_place(lines: &[&CommandLine]) -> Option<String> {
+fn config_place(lines: &[CommandLine]) -> Option<String> {
     let named = lines
         .iter()
         .rev()
@@ -197,7 +273,7 @@ fn config_place(lines: &[&CommandLine]) -> Option<String> {
     })
 }
 
-fn read(loading: &Bound<'_, PyModule>, place: &str) -> Result<File, Failure> {
+fn read_file(loading: &Bound<'_, PyModule>, place: &str) -> Result<File, Failure> {
     let py = loading.py();
     let (function, argument, source) = match place.strip_prefix("python:") {
         Some(module) => ("read_module", module, Source::Module(module.to_owned())),
@@ -273,15 +349,8 @@ fn is_plain(object: &Bound<'_, PyAny>) -> bool {
         && !object.is_instance_of::<PyType>()
 }
 
-fn layers(file: Option<&File>, lines: &[&CommandLine]) -> Vec<Layer> {
-    file.map(|file| file.layer.clone())
-        .into_iter()
-        .chain(lines.iter().map(|line| line.layer.clone()))
-        .collect()
-}
-
 /// The application's name is the default of the process's.
-fn resolve(mut layers: Vec<Layer>, lines: &[&CommandLine]) -> Result<Settings, Failure> {
+fn resolve(mut layers: Vec<Layer>, lines: &[CommandLine]) -> Result<Settings, Failure> {
     if let Some(uri) = lines.iter().rev().find_map(|line| line.app.clone()) {
         let values = vec![("default_proc_name".to_owned(), Value::Str(uri))];
         layers.insert(

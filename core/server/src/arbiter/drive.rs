@@ -193,8 +193,9 @@ impl<'h> Driver<'h> {
     /// Takes the children back that this process has had before.
     fn know_again(&mut self, left: &Handover) {
         for (member, end) in left.children() {
-            self.host.expect_worker(member.age, member.id);
-            self.host.know_worker(member.age, member.pid);
+            if self.host.expect_worker(member.age, member.id) {
+                self.host.know_worker(member.age, member.pid);
+            }
             if let Err(failure) = self.epoll_add(&end) {
                 log::warn!("{failure}");
             }
@@ -236,7 +237,7 @@ impl<'h> Driver<'h> {
         };
         self.let_go(&given, &self.listeners);
         self.announce_listeners();
-        log::info!("Using worker: {}", config.worker_class.name());
+        log::info!("Using worker: {}", config.worker_name);
         self.fire_or_refuse(Hook::WhenReady)
     }
 

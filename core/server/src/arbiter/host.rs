@@ -62,8 +62,9 @@ pub trait Host {
     /// The process ids of the arbiter that this one succeeds, and of the one that succeeds it.
     fn show_succession(&self, predecessor: Option<i32>, successor: Option<i32>);
 
-    /// A worker is about to be forked, with this id among the living.
-    fn expect_worker(&self, age: Age, id: usize);
+    /// A worker is about to be forked, with this id among the living. Whether there is an object for
+    /// it; why not has been logged.
+    fn expect_worker(&self, age: Age, id: usize) -> bool;
 
     /// A worker has been forked.
     fn know_worker(&self, age: Age, pid: i32);

@@ -78,7 +78,10 @@ impl Driver<'_> {
 
     /// Forks a worker; what it is born with, in the child.
     fn fork(&mut self, id: usize, age: Age) -> Option<Birth> {
-        self.host.expect_worker(age, id);
+        if !self.host.expect_worker(age, id) {
+            self.fork_failed(age);
+            return None;
+        }
         let member = Member { age, id, pid: 0 };
         let pre_fork = self
             .generation

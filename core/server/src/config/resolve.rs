@@ -29,6 +29,7 @@ impl Config {
             backlog: i32::try_from(read.count("backlog")).unwrap_or(i32::MAX),
             workers: read.size("workers"),
             worker_class,
+            worker_name: read.worker_name(worker_class),
             threads,
             max_requests: read.count("max_requests"),
             max_requests_jitter: read.count("max_requests_jitter"),
@@ -113,8 +114,10 @@ impl Reader<'_> {
                 "sync" | "gunicorn.workers.sync.SyncWorker" if threads == 1 => WorkerClass::Sync,
                 "sync" | "gunicorn.workers.sync.SyncWorker" => WorkerClass::Gthread,
                 "gthread" | "gunicorn.workers.gthread.ThreadWorker" => WorkerClass::Gthread,
+                dotted if dotted.contains(['.', ':']) => WorkerClass::Own,
                 _ => return Err(self.unknown_class()),
             },
+            Value::Object(_) => WorkerClass::Own,
             _ => return Err(self.unknown_class()),
         };
         Ok((
@@ -127,6 +130,14 @@ impl Reader<'_> {
         ))
     }
 
+    fn worker_name(&self, class: WorkerClass) -> String {
+        match self.0.value("worker_class") {
+            Value::Str(name) if class == WorkerClass::Own => name.clone(),
+            Value::Object(object) => object.shown.clone(),
+            _ => class.name().to_owned(),
+        }
+    }
+
     fn unknown_class(&self) -> Failure {
         let value = self.0.value("worker_class");
         self.0
@@ -134,7 +145,7 @@ impl Reader<'_> {
                 "worker_class",
                 format_args!("{value} is not a worker class of this version"),
             )
-            .mend("give sync or gthread")
+            .mend("give sync, gthread, or the dotted name of a class of your own")
     }
 
     fn bind(&self) -> Result<Vec<Address>, Failure> {
@@ -325,7 +336,7 @@ mod tests {
     #[test]
     fn meanings_are_checked_too() {
         for (name, value, word) in [
-            ("worker_class", "gevent", "sync or gthread"),
+            ("worker_class", "gevent", "sync, gthread"),
             ("loglevel", "loud", "'loud' is not a level"),
             ("raw_env", "NAME", "NAME=VALUE"),
             ("bind", "a:b", "'a:b' does not end in a port"),

@@ -18,6 +18,8 @@ pub enum WorkerClass {
     Sync,
     /// On a pool of threads.
     Gthread,
+    /// As the worker object sees fit: its class has a loop of its own.
+    Own,
 }
 
 impl WorkerClass {
@@ -27,6 +29,7 @@ impl WorkerClass {
         match self {
             Self::Sync => "sync",
             Self::Gthread => "gthread",
+            Self::Own => "own",
         }
     }
 }
@@ -145,8 +148,10 @@ pub struct Config {
     pub backlog: i32,
     /// Worker processes.
     pub workers: usize,
-    /// Their class.
+    /// How they run requests.
     pub worker_class: WorkerClass,
+    /// What their class is called.
+    pub worker_name: String,
     /// Threads of each; 1 for sync.
     pub threads: usize,
     /// Requests after which a worker is replaced; 0 for never.

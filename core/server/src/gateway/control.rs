@@ -1,7 +1,9 @@
 //! What a worker is asked to do, by signals, hooks and the arbiter's end. Safe to call from any
 //! thread and from a signal handler of Python's.
 
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use nix::fcntl::OFlag;
@@ -9,6 +11,15 @@ use nix::unistd::{pipe2, read, write};
 
 /// Nobody has asked for an exit.
 const NOT_ASKED: i64 = i64::MIN;
+
+/// What a sign of life does.
+struct Pulse(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pulse")
+    }
+}
 
 /// The wishes of others.
 #[derive(Debug)]
@@ -27,6 +38,7 @@ pub struct Control {
     tells_served: AtomicBool,
     /// Connections that are open.
     connections: AtomicUsize,
+    pulse: OnceLock<Pulse>,
     waker: OwnedFd,
     bell: OwnedFd,
 }
@@ -47,9 +59,22 @@ impl Control {
             served: AtomicBool::new(false),
             tells_served: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            pulse: OnceLock::new(),
             waker,
             bell,
         })
+    }
+
+    /// What a sign of life from the application's side does; set once.
+    pub fn on_beat(&self, pulse: impl Fn() + Send + Sync + 'static) {
+        self.pulse.get_or_init(|| Pulse(Box::new(pulse)));
+    }
+
+    /// Gives a sign of life.
+    pub fn beat(&self) {
+        if let Some(Pulse(pulse)) = self.pulse.get() {
+            pulse();
+        }
     }
 
     /// The boot is over: from now on there may be requests.

@@ -76,7 +76,13 @@ pub trait Runtime: Send + Sync {
     ///
     /// # Errors
     /// Why there is no application. What the application itself raised has been logged by then.
-    fn load(&self) -> Result<Arc<dyn Gateway>, Failure>;
+    fn load(&self) -> Result<(), Failure>;
+
+    /// The way to the application, for a loop of the server's own.
+    ///
+    /// # Errors
+    /// There is no application.
+    fn gateway(&self) -> Result<Arc<dyn Gateway>, Failure>;
 
     /// The worker is about to serve.
     fn boots(&self);

@@ -157,6 +157,8 @@ pub enum Source {
     Decorated(String),
     /// The config file or module.
     Config(String),
+    /// The program that embeds the server.
+    Program,
     /// `--hook`
     CommandLine,
 }
@@ -169,6 +171,7 @@ impl fmt::Display for Source {
             Self::Package(name) => write!(f, "package {name}"),
             Self::Decorated(module) => write!(f, "@tricorn.hook in {module}"),
             Self::Config(file) => f.write_str(file),
+            Self::Program => f.write_str("the embedding program"),
             Self::CommandLine => f.write_str("--hook"),
         }
     }

@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::identity::drop_privileges;
 use super::io::{Env, Means};
 use super::shared::Shared;
-use super::{gthread, sync};
+use super::{gthread, own, sync};
+use crate::clock;
 use crate::config::{Config, WorkerClass};
 use crate::error::{Blame, Exit, Failure};
 use crate::gateway::{Control, Gateway, Resumptions, Runtime, Step};
@@ -41,7 +42,7 @@ pub struct Job {
 }
 
 /// Why a worker leaves before it has served.
-enum Early {
+pub(super) enum Early {
     Failed(Failure),
     Exit(i32),
 }
@@ -86,6 +87,8 @@ fn live(job: Job, runtime: &Arc<dyn Runtime>) -> Result<i32, Early> {
     crate::log::after_fork();
     let control = Arc::new(Control::new().map_err(|error| cannot("make a pipe", &error))?);
     control.serve_at_most(job.max_requests);
+    let cell = job.side.cell();
+    control.on_beat(move || cell.beat(clock::now()));
     runtime.enter(job.side.id, job.age, &control);
     if runtime.explain_to(stack_signal(), job.side.pipes.stacks().as_fd()) {
         job.side.cell().set_explains();
@@ -116,7 +119,7 @@ fn live(job: Job, runtime: &Arc<dyn Runtime>) -> Result<i32, Early> {
 }
 
 /// Takes a step by the worker object's method, which may do more than `rest`, or something else.
-fn step(
+pub(super) fn step(
     step: Step,
     runtime: &Arc<dyn Runtime>,
     rest: impl FnOnce(&Arc<dyn Runtime>) -> Result<i32, Early> + Send + 'static,
@@ -143,17 +146,22 @@ fn initialize(job: Job, runtime: &Arc<dyn Runtime>, means: Means) -> Result<i32,
     runtime.set_up()?;
     drop_privileges(&job.config)?;
     fire(&job.bus, Event::WorkerInit)?;
-    let gateway = match (runtime.load(), means.control.exit()) {
+    match (runtime.load(), means.control.exit()) {
         (Err(_), Some(code)) => return Err(Early::Exit(code)),
         (loaded, _) => loaded?,
-    };
+    }
+    let has_loop = job.config.worker_class == WorkerClass::Own;
+    let gateway = (!has_loop).then(|| runtime.gateway()).transpose()?;
     fire(&job.bus, Event::PostWorkerInit)?;
     if let Some(code) = means.control.exit() {
         return Err(Early::Exit(code));
     }
-    step(Step::Run, runtime, move |runtime| {
-        serve(job, &**runtime, &gateway, means)
-    })
+    match gateway {
+        Some(gateway) => step(Step::Run, runtime, move |runtime| {
+            serve(job, &**runtime, &gateway, means)
+        }),
+        None => own::serve(job, runtime, &means.control),
+    }
 }
 
 fn serve(
@@ -179,13 +187,15 @@ fn serve(
                 .map_err(|error| cannot("wait for signals", &error))?;
             sync::serve(&shared, &**gateway)
         }
-        WorkerClass::Gthread => gthread::serve(&Arc::new(shared), gateway, threads)?,
+        WorkerClass::Gthread | WorkerClass::Own => {
+            gthread::serve(&Arc::new(shared), gateway, threads)?
+        }
     };
     crate::log::flush();
     Ok(code)
 }
 
-fn cannot(what: &str, error: &nix::errno::Errno) -> Failure {
+pub(super) fn cannot(what: &str, error: &nix::errno::Errno) -> Failure {
     Failure::new(
         Blame::Environment,
         format!("a worker cannot {what}: {}", error.desc()),

@@ -1,7 +1,8 @@
 //! A worker: what happens after the fork, and the loop that serves.
 //!
 //! `boot` is the order of a worker's life. `io` minds the connections, whatever the class; `sync`
-//! and `gthread` decide on which thread a ready request runs. The arbiter is not known here: what
+//! and `gthread` decide on which thread a ready request runs; `own` leaves serving to a class of the
+//! operator's. The arbiter is not known here: what
 //! it and a worker share is the lifeline.
 
 mod ages;
@@ -10,6 +11,7 @@ mod boot;
 mod gthread;
 mod identity;
 mod io;
+mod own;
 mod shared;
 mod sync;
 

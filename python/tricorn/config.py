@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tricorn import _native
+from tricorn._classes import load_worker_class, worker_class_name
 from tricorn._loading import import_dotted
+
+if TYPE_CHECKING:
+    import argparse
 
 #: The environment the program was started with: this module is imported first of all.
 ENVIRONMENT = dict(os.environ)
 
 
+#: Attributes that are worked out of a setting when the configuration is settled.
+_RESOLVED = {
+    "proc_name": ("proc_name",),
+    "worker_class": ("worker_class_str",),
+    "threads": ("worker_class_str",),
+    "user": ("user", "uid"),
+    "group": ("group", "gid"),
+}
+
+
 class Setting:
     """One setting, as ``cfg.settings`` holds it."""
 
-    def __init__(self, name: str, value: Any, default: Any, section: str) -> None:
-        self.name = name
-        self.value = value
-        self.default = default
-        self.section = section
+    def __init__(self, row: tuple[Any, ...], given: dict[str, Any]) -> None:
+        self.name, self.value, self.default, self.section, option = row
+        self.cli, self.action, self.meta, self.short = option
+        self._given = given
 
     def get(self) -> Any:
         """Return the value."""
@@ -29,10 +43,26 @@ class Setting:
 
     def set(self, value: Any) -> None:
         """Check a value and take it."""
-        self.value = _native.check_setting(self.name, value)
+        self.value = self._given[self.name] = _native.check_setting(self.name, value)
+
+    def add_option(self, parser: argparse.ArgumentParser) -> None:
+        """Add the setting's flags to a parser, if it has any."""
+        if self.cli:
+            kept = {"dest": self.name, "default": None, "help": self.short.replace("%", "%%")}
+            parser.add_argument(*self.cli, **kept, **_OPTIONS.get(self.action, {}))
 
     def __repr__(self) -> str:
         return f"<Setting {self.name}={self.value!r}>"
+
+
+#: What argparse is told of the flags of each kind.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "store_true": {"action": "store_true"},
+    "store_false": {"action": "store_const", "const": False},
+    "append": {"action": "append"},
+    "count": {"type": int},
+    "switch": {"nargs": "?", "const": "auto"},
+}
 
 
 class Config:
@@ -42,17 +72,46 @@ class Config:
     hooks: dict[str, Callable[..., Any]]
     env_orig: dict[str, str]
 
-    def __init__(
+    def __init__(self, usage: str | None = None, prog: str | None = None) -> None:
+        self._fill(*_native.default_settings())
+        self.usage: str | None = usage
+        self.prog: str | None = prog or os.path.basename(sys.argv[0])
+
+    @classmethod
+    def _of(
+        cls,
+        settings: Iterable[tuple[Any, ...]],
+        hooks: Mapping[str, Callable[..., Any]],
+        resolved: Mapping[str, Any],
+    ) -> Config:
+        """Make the object of a configuration that is settled."""
+        made = cls.__new__(cls)
+        made._fill(settings, hooks, resolved)
+        made.usage = None
+        made.prog = None
+        return made
+
+    def _fill(
         self,
-        settings: Iterable[tuple[str, Any, Any, str]],
+        settings: Iterable[tuple[Any, ...]],
         hooks: Mapping[str, Callable[..., Any]],
         resolved: Mapping[str, Any],
     ) -> None:
-        made = {row[0]: Setting(*row) for row in settings}
-        object.__setattr__(self, "settings", made)
+        #: What a program has set, by name.
+        given: dict[str, Any] = {}
+        object.__setattr__(self, "_given", given)
+        object.__setattr__(self, "settings", {row[0]: Setting(row, given) for row in settings})
         object.__setattr__(self, "hooks", dict(hooks))
         object.__setattr__(self, "_resolved", dict(resolved))
         object.__setattr__(self, "env_orig", dict(ENVIRONMENT))
+
+    def _inherit(self, former: Config) -> None:
+        """Keep what a program has set, and what it has hung on the object before."""
+        self._given.update(former._given)
+        for name, value in vars(former).items():
+            if name not in self.__dict__:
+                object.__setattr__(self, name, value)
+        self.usage, self.prog = former.usage, former.prog
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -74,10 +133,11 @@ class Config:
     def set(self, name: str, value: Any) -> None:
         """Set a setting, as the config file would."""
         if name in self.hooks:
-            self.hooks[name] = value
+            self.hooks[name] = self._given[name] = value
         elif name in self.settings:
             self.settings[name].set(value)
-            self.__dict__["_resolved"].pop(name, None)
+            for stale in _RESOLVED.get(name, ()):
+                self.__dict__["_resolved"].pop(stale, None)
         else:
             raise AttributeError(f"there is no setting {name!r}")
 
@@ -92,12 +152,28 @@ class Config:
         """The addresses to listen on: (host, port), a path, or a descriptor."""
         return _native.parse_addresses(self.bind)
 
+    def parser(self) -> argparse.ArgumentParser:
+        """Return a parser of the command line; what it does not find is None."""
+        import argparse
+
+        parser = argparse.ArgumentParser(usage=self.usage, prog=self.prog)
+        version = f"%(prog)s (version {_native.__version__})"
+        parser.add_argument("-v", "--version", action="version", version=version)
+        parser.add_argument("args", nargs="*", help=argparse.SUPPRESS)
+        for setting in self.settings.values():
+            setting.add_option(parser)
+        return parser
+
+    def get_cmd_args_from_env(self) -> list[str]:
+        """Return the arguments in the variable ``GUNICORN_CMD_ARGS``."""
+        import shlex
+
+        return shlex.split(os.environ.get("GUNICORN_CMD_ARGS", ""))
+
     @property
     def worker_class(self) -> Any:
         """The class of the workers."""
-        from tricorn._objects import CLASSES
-
-        return CLASSES[self.worker_class_str]
+        return load_worker_class(self.settings["worker_class"].value, self.threads)
 
     @property
     def logger_class(self) -> Any:
@@ -105,6 +181,16 @@ class Config:
         from tricorn._logger import logger_class
 
         return logger_class(self)
+
+    @property
+    def uid(self) -> int:
+        """The user that workers run as, by number."""
+        return cast("int", self.__dict__["_resolved"].get("uid", self.user))
+
+    @property
+    def gid(self) -> int:
+        """The group that workers run as, by number."""
+        return cast("int", self.__dict__["_resolved"].get("gid", self.group))
 
     def forwarded_allow_networks(self) -> list[Any]:
         """Return the networks of ``forwarded_allow_ips``; ``*`` is none of them."""
@@ -129,7 +215,8 @@ class Config:
     @property
     def worker_class_str(self) -> str:
         """The name of the worker class."""
-        return cast("str", self.__dict__["_resolved"]["worker_class_str"])
+        name = self.__dict__["_resolved"].get("worker_class_str")
+        return cast("str", name or worker_class_name(self.settings["worker_class"].value))
 
     @property
     def is_ssl(self) -> bool:

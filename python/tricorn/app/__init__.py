@@ -1,0 +1,1 @@
+"""Applications: what is served, and programs that serve."""

@@ -1,0 +1,107 @@
+"""What is served, as ``server.app`` and ``worker.app``, and what programs that serve derive from.
+
+A program of one's own names its settings and gives its application::
+
+    class Site(BaseApplication):
+        def load_config(self):
+            self.cfg.set("bind", "127.0.0.1:8000")
+
+        def load(self):
+            return application
+
+    Site().run()
+
+``Application`` reads the command line, the environment and a config file besides.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tricorn import _native
+from tricorn.config import Config
+
+if TYPE_CHECKING:
+    import argparse
+
+
+class BaseApplication:
+    """A program that serves: its settings come from ``load_config()``, and from nowhere else."""
+
+    def __init__(self, usage: str | None = None, prog: str | None = None) -> None:
+        self.usage = usage
+        self.prog = prog
+        self.cfg: Config
+        self.callable: Callable[..., Any] | None = None
+        self.logger: Any = None
+        self.do_load_config()
+
+    def do_load_config(self) -> None:
+        """Load the configuration; a mistake in it ends the program, with one line and code 1."""
+        try:
+            self.load_default_config()
+            self.load_config()
+        except Exception as error:
+            sys.stderr.write(f"Error: {_native.explain(error)}\n")
+            sys.exit(1)
+
+    def load_default_config(self) -> None:
+        """Begin with the defaults."""
+        self.cfg = Config(self.usage, prog=self.prog)
+
+    def load_config(self) -> None:
+        """Set settings, by ``self.cfg.set(name, value)``."""
+        raise NotImplementedError(f"{type(self).__name__}.load_config() is not there")
+
+    def init(
+        self, parser: argparse.ArgumentParser, opts: argparse.Namespace, args: list[str]
+    ) -> Mapping[str, Any] | None:
+        """Return settings that are better defaults than the server's."""
+        raise NotImplementedError(f"{type(self).__name__}.init() is not there")
+
+    def load(self) -> Callable[..., Any]:
+        """Return the application."""
+        raise NotImplementedError(f"{type(self).__name__}.load() is not there")
+
+    def reload(self) -> None:
+        """Load the configuration anew, as HUP has it done."""
+        self.load_default_config()
+        self.load_config()
+
+    def wsgi(self) -> Callable[..., Any]:
+        """Return the application, loaded at the first call."""
+        if self.callable is None:
+            self.callable = self.load()
+        return self.callable
+
+    def run(self) -> NoReturn:
+        """Serve until the server is to end, and leave with its code."""
+        sys.exit(_native.serve(self))
+
+
+class Application(BaseApplication):
+    """A program that serves as the command does: with flags, variables and a config file."""
+
+    #: What the command line, the variables and the config file say.
+    _reading: _native.Reading | None = None
+
+    def load_config(self) -> None:
+        """Read the command line, the variables and the config file."""
+        parser = self.cfg.parser()
+        opts, _ = parser.parse_known_args()
+        better = self.init(parser, opts, opts.args) or {}
+        reading = _native.read(sys.argv[1:], dict(better))
+        if isinstance(reading, int):
+            # Help, the version, or what is wrong with the command line: it has been printed.
+            sys.exit(reading)
+        self._reading = reading
+        self.cfg = reading.cfg
+
+    def chdir(self) -> None:
+        """Change to the configured directory, and import from it."""
+        os.chdir(self.cfg.chdir)
+        if self.cfg.chdir not in sys.path:
+            sys.path.insert(0, self.cfg.chdir)

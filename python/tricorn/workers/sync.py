@@ -1,0 +1,13 @@
+"""The class ``sync``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tricorn.workers.base import Worker
+
+
+class SyncWorker(Worker):
+    """A worker that runs one request at a time. Its loop is the server's own."""
+
+    LOOP: ClassVar[str | None] = "sync"
