@@ -1,0 +1,1 @@
+"""What ``import gunicorn.instrument`` gives: a package that holds ``statsd``."""

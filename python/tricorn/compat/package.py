@@ -1,0 +1,9 @@
+"""What ``import gunicorn`` gives."""
+
+from __future__ import annotations
+
+#: The version of gunicorn whose behaviour is answered with.
+version_info = (27, 0, 1)
+__version__ = ".".join(map(str, version_info))
+SERVER = "gunicorn"
+SERVER_SOFTWARE = f"{SERVER}/{__version__}"
