@@ -203,8 +203,11 @@ class Config:
     @property
     def paste_global_conf(self) -> dict[str, str]:
         """The pairs of ``raw_paste_global_conf``."""
-        pairs = (item.partition("=") for item in self.raw_paste_global_conf or [])
-        return {name.replace("\\=", "="): value for name, _, value in pairs}
+        import re
+
+        pairs = (re.split(r"(?<!\\)=", item, maxsplit=1) for item in self.raw_paste_global_conf)
+        plain = ([part.replace("\\=", "=") for part in pair] for pair in pairs)
+        return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in plain}
 
     @property
     def ssl_options(self) -> dict[str, Any]:

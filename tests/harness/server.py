@@ -56,6 +56,8 @@ class Server:
         self.log_path = folder / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.followed: int | None = None
+        #: What is run: the command, or a program of the test's own.
+        self.command = COMMAND
 
     def write(self, name: str, text: str) -> Path:
         """Write a file into the server's folder."""
@@ -68,7 +70,7 @@ class Server:
         """Start the process, and do not wait for anything."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, *arguments],
+                [*self.command, *arguments],
                 cwd=self.folder,
                 env=environment(**variables),
                 stdin=subprocess.DEVNULL,
@@ -91,6 +93,14 @@ class Server:
             self.write("server.conf.py", config)
             given += ["-c", "server.conf.py"]
         self.spawn(*given, *arguments, app, **variables)
+        self.wait_for_log("Listening at: ")
+        return self
+
+    def run_program(self, text: str, *arguments: str, **variables: str) -> Server:
+        """Start a program that serves, and wait until it listens."""
+        self.write("program.py", text)
+        self.command = [sys.executable, "program.py"]
+        self.spawn(*arguments, **variables)
         self.wait_for_log("Listening at: ")
         return self
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use tricorn_server::arbiter::{self, HANDOVER, Handover, Host, Stranded};
+use tricorn_server::arbiter::{self, HANDOVER, Handover, Host, PROBE, Stranded};
 use tricorn_server::config::cli::{self, Answer, PluginVerb, Verb};
 use tricorn_server::config::{Maker, Source, Value, start_directory};
 use tricorn_server::error::{Blame, Exit, Failure};
@@ -126,7 +126,8 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
     py.import(intern!(py, "tricorn.config"))
         .map_err(|error| us(&error))?;
     // Before any code of the operator's, and any program that it starts, can see it.
-    forget(py, &[HANDOVER])?;
+    let is_probe = std::env::var_os(PROBE).is_some();
+    forget(py, &[HANDOVER, PROBE])?;
     let loaded = wanted.load(py)?;
     let config = Arc::clone(&loaded.generation.config);
     for warning in &loaded.warnings {
@@ -142,7 +143,8 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
         say(false, &loaded.generation.bus.print());
     }
     let program = wanted.program(py);
-    if loaded.uri.is_none() && program.is_none() {
+    let is_named = loaded.uri.is_some() || config.settings.value("paste") != &Value::None;
+    if !is_named && program.is_none() {
         let none = Failure::operator("no application is named");
         let mend = "give MODULE:NAME, or set wsgi_app in the config file; see tricorn --help";
         return Err(none.mend(mend).exits_with(Exit::Usage));
@@ -150,19 +152,28 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
     process::set_variables(py, &config)
         .and_then(|()| process::set_paths(py, &config))
         .map_err(|error| us(&error))?;
-    let (check_only, wishes) = (
-        wants("check_config") || wants("print_config"),
-        Arc::new(wishes()?),
-    );
+    let check_only = is_probe || wants("check_config") || wants("print_config");
     arbiter::check(&loaded.generation)?;
     check_logs(py, &loaded.cfg)?;
     let app = application(py, program, &loaded).map_err(|error| us(&error))?;
     if check_only {
         return check(py, &app);
     }
+    start(py, wanted, loaded, &app, left)
+}
+
+/// Makes the objects of the server's, and serves.
+fn start(
+    py: Python<'_>,
+    wanted: Wanted,
+    loaded: Loaded,
+    app: &Bound<'_, PyAny>,
+    left: Option<&Handover>,
+) -> Result<i32, Failure> {
+    let wishes = Arc::new(wishes()?);
     app.setattr(intern!(py, "logger"), make_logger(py, &loaded)?)
         .map_err(|error| us(&error))?;
-    make_server(py, &app, &wishes).map_err(|error| us(&error))?;
+    make_server(py, app, &wishes).map_err(|error| us(&error))?;
     let in_force = Arc::new(InForce::new(loaded.generation));
     let host = PyHost::new(wanted, wishes, Arc::clone(&in_force), loaded.cfg);
     let inherited = match left {

@@ -40,9 +40,15 @@ class WSGIApplication(Application):
         """Import the application."""
         return load_application(self.app_uri or self.cfg.wsgi_app)
 
+    def load_pasteapp(self) -> Callable[..., Any]:
+        """Load the application that a PasteDeploy file describes."""
+        from tricorn.app import pasterapp
+
+        return pasterapp.load(self.cfg.paste, self.cfg.paste_global_conf)
+
     def load(self) -> Callable[..., Any]:
         """Load the application."""
-        return self.load_wsgiapp()
+        return self.load_pasteapp() if self.cfg.paste else self.load_wsgiapp()
 
 
 def run(prog: str | None = None) -> NoReturn:

@@ -103,14 +103,44 @@ pub(crate) fn read(py: Python<'_>, line: &CommandLine) -> Result<Read, Failure> 
 
 /// The settings that what was read, and what a program has set, come to.
 pub(crate) fn settings(read: &Read, given: &Given) -> Result<Settings, Failure> {
-    let program = |values: &[(String, Value)]| Layer {
+    resolve(layers(read, given), &read.lines)
+}
+
+fn program(values: &[(String, Value)]) -> Layer {
+    Layer {
         source: Source::Program,
         values: values.to_vec(),
-    };
+    }
+}
+
+fn layers(read: &Read, given: &Given) -> Vec<Layer> {
     let mut layers = vec![program(&read.better)];
     layers.extend(read.file.iter().map(|file| file.layer.clone()));
     layers.extend(read.lines.iter().map(|line| line.layer.clone()));
     layers.push(program(&given.values));
+    layers
+}
+
+/// As `settings`, with the defaults that a PasteDeploy file gives.
+fn settings_with_paste(py: Python<'_>, read: &Read, given: &Given) -> Result<Settings, Failure> {
+    let resolved = settings(read, given)?;
+    let Value::Str(spec) = resolved.value("paste") else {
+        return Ok(resolved);
+    };
+    let find = || -> PyResult<Vec<(String, Value)>> {
+        let found = py
+            .import(intern!(py, "tricorn.app.pasterapp"))?
+            .call_method1(intern!(py, "defaults"), (spec,))?;
+        let items = found.cast_into::<PyDict>()?;
+        items
+            .iter()
+            .map(|(name, value)| Ok((name.extract()?, to_value(&value))))
+            .collect()
+    };
+    let source = resolved.source("paste").to_string();
+    let values = find().map_err(|error| failure(py, &error).from_origin(source))?;
+    let mut layers = layers(read, given);
+    layers.insert(0, program(&values));
     resolve(layers, &read.lines)
 }
 
@@ -118,7 +148,12 @@ pub(crate) fn settings(read: &Read, given: &Given) -> Result<Settings, Failure> 
 pub(crate) fn settle(py: Python<'_>, read: &Read, given: &Given) -> Result<Loaded, Failure> {
     let wrong = |error: PyErr| failure(py, &error);
     let loading = loading(py)?;
-    let settings = settings(read, given)?;
+    let settings = settings_with_paste(py, read, given)?;
+    if settings.value("gunicorn_compat") == &Value::Bool(false) {
+        py.import(intern!(py, "tricorn._standin"))
+            .and_then(|module| module.call_method0(intern!(py, "remove")))
+            .map_err(wrong)?;
+    }
     let uri = read
         .lines
         .iter()

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use nix::libc;
 use nix::sys::signal::Signal as Number;
 
 use super::drive::Driver;
@@ -78,6 +79,10 @@ impl Driver<'_> {
         let (id, pid, cause) = (departed.id, departed.pid, departed.cause.name());
         match departed.status {
             Status::Code(0) => log::debug!("Worker (pid:{pid}) has left ({cause})"),
+            // As asynchronous servers do: they raise the signal again when they have shut down.
+            Status::Signal(libc::SIGTERM) if departed.cause == Cause::Asked => {
+                log::debug!("Worker (pid:{pid}) has left by SIGTERM ({cause})");
+            }
             Status::Code(code) => {
                 log::error!("Worker (pid:{pid}) exited with code {code} ({cause})");
             }

@@ -33,6 +33,7 @@ pub use event::{Action, Event, NoUpgrade, Policy, Signal};
 pub use handover::{HANDOVER, Handover};
 pub use host::{Generation, Host};
 pub use logs::{check, open_logs};
+pub use renew::PROBE;
 pub use signals::Signals;
 pub use slot::{Cause, Departed, Status};
 pub use state::Arbiter;

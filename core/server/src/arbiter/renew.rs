@@ -25,8 +25,8 @@ use super::signals::HeldBack;
 use crate::error::{Blame, Exit, Failure};
 use crate::hooks::Event as Hook;
 
-/// The variable whose words are read like arguments: the probe only checks.
-const ARGUMENTS: &str = "TRICORN_CMD_ARGS";
+/// The variable that has a program check what it would serve, and end: the probe.
+pub const PROBE: &str = "TRICORN_PROBE";
 
 /// What is shown at most of what a probe has written.
 const MOST: u64 = 64 * 1024;
@@ -101,10 +101,7 @@ impl Driver<'_> {
     /// In the forked child: checks configuration and application, and ends.
     fn be_probe(&self, output: &OwnedFd) -> ! {
         let _ = dup2_stdout(output).and_then(|()| dup2_stderr(output));
-        let given = std::env::var(ARGUMENTS).unwrap_or_default();
-        let failure = self
-            .host
-            .execute(&[(ARGUMENTS, format!("{given} --check-config"))]);
+        let failure = self.host.execute(&[(PROBE, "1".to_owned())]);
         // The descriptor is the memory that the arbiter reads.
         let _ = nix::unistd::write(output, failure.to_string().as_bytes());
         // SAFETY: ends this process at once, as is meant: its memory is a copy of the arbiter's.

@@ -76,15 +76,6 @@ pub(super) static WORKERS: &[Setting] = &[
 
 pub(super) static MECHANICS: &[Setting] = &[
     text(S, "tmp_upload_dir", "bodies are kept in memory"),
-    text(S, "paste", "name the application as MODULE:NAME").flags(&["--paste", "--paster"]),
-    later(
-        S,
-        "raw_paste_global_conf",
-        Kind::List,
-        Default::List(&[]),
-        "name the application as MODULE:NAME",
-    )
-    .flags(&["--paste-global"]),
     text(S, "control_socket", NO_CONTROL).flags(&["--control-socket"]),
     later(
         S,

@@ -95,6 +95,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         .flags(&["--pythonpath"])
         .metavar("DIRECTORIES")
         .help("Directories, separated by commas, to search for Python modules first"),
+    Setting::new(S, "paste", Kind::Text, Default::None)
+        .flags(&["--paste", "--paster"])
+        .metavar("FILE[#NAME]")
+        .help("Load the application from a PasteDeploy file"),
+    Setting::new(S, "raw_paste_global_conf", Kind::List, Default::List(&[]))
+        .flags(&["--paste-global"])
+        .metavar("KEY=VALUE")
+        .help("Set a global value of the PasteDeploy file; may be repeated"),
 ];
 
 pub(super) const NAMING: &[Setting] = &[

@@ -1,0 +1,302 @@
+"""Programs that serve: by derived classes, by `tricorn.serve`, and servers for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import typing
+import urllib.request
+
+import pytest
+import tricorn.settings
+import tricorn.testing
+from tricorn import _native
+
+from tests.harness import eventually
+from tests.harness.server import ROOT
+
+APPLICATION = """
+    import os
+    VERSION = os.environ.get("VERSION", "first")
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return [VERSION.encode()]
+"""
+
+OPTIONS = (
+    APPLICATION
+    + """
+    from tricorn.app.base import BaseApplication
+
+    class Site(BaseApplication):
+        def __init__(self, app, options):
+            self.options = options
+            self.application = app
+            super().__init__()
+
+        def load_config(self):
+            for name, value in self.options.items():
+                if name in self.cfg.settings and value is not None:
+                    self.cfg.set(name.lower(), value)
+            self.cfg.set("post_fork", self.post_fork)
+            if os.path.exists("more"):
+                self.cfg.set("workers", 3)
+            if os.path.exists("broken"):
+                self.cfg.set("workers", "many")
+
+        def load(self):
+            return self.application
+
+        def post_fork(self, server, worker):
+            server.log.info("FORKED %s for %s", worker.id, type(server.app).__name__)
+    """
+)
+SITE = OPTIONS + "Site(application, {'bind': '127.0.0.1:0', 'workers': 2, 'no_such': 1}).run()\n"
+
+COMMAND = (
+    APPLICATION
+    + """
+    from tricorn.app.base import Application
+
+    class Command(Application):
+        def init(self, parser, opts, args):
+            print("GIVEN", opts.workers, opts.bind, args, parser.prog, flush=True)
+            return {"workers": 2, "proc_name": "mine", "threads": 2}
+
+        def load(self):
+            return application
+
+    command = Command("%(prog)s [OPTIONS]")
+    print("RESOLVED", command.cfg.workers, command.cfg.threads, flush=True)
+    command.cfg.set("worker_connections", 77)
+    command.run()
+    """
+)
+
+
+def test_settings_come_from_a_dict_and_hooks_from_methods(server):
+    server.run_program(SITE)
+    server.wait_for_log("FORKED", 2)
+    assert server.get("/").body == b"first"
+    assert len(server.workers()) == 2
+    assert "FORKED 1 for Site" in server.log
+    assert server.stop() == 0
+
+
+def test_a_program_reads_no_command_line_no_file_and_no_arguments_in_variables(server):
+    server.write("gunicorn.conf.py", "raise SystemExit('it was read')\n")
+    server.run_program(SITE, "-w", "5", GUNICORN_CMD_ARGS="-w 7")
+    server.wait_for_log("FORKED", 2)
+    assert len(server.workers()) == 2
+
+
+def test_hup_has_the_program_load_its_configuration_anew(server):
+    server.run_program(SITE)
+    server.wait_for_log("FORKED", 2)
+    (server.folder / "more").touch()
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: len(server.workers()) == 3, "as many workers as are set now")
+    server.wait_for_log("FORKED", 5)
+
+
+def test_a_program_whose_configuration_breaks_at_hup_serves_on(server):
+    server.run_program(SITE)
+    server.wait_for_log("FORKED", 2)
+    (server.folder / "broken").touch()
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("The reload is given up: setting 'workers': 'many' is not a whole number")
+    assert server.get("/").body == b"first"
+    (server.folder / "broken").unlink()
+    (server.folder / "more").touch()
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: len(server.workers()) == 3, "the next reload is heeded")
+
+
+def test_usr2_executes_the_program_beside_itself(server):
+    program = SITE.replace("'workers': 2", "'workers': 1, 'pidfile': 'server.pid'")
+    server.run_program(program)
+    successor = server.call_successor()
+    server.give_way(successor)
+    assert server.get("/").body == b"first"
+
+
+def test_preload_reload_executes_the_program_in_place(server):
+    program = SITE.replace("'workers': 2", "'preload_app': True, 'preload_reload': True")
+    server.run_program(program)
+    server.wait_for_log("FORKED 1")
+    server.write("program.py", program.replace('"first"', '"second"'))
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: server.get("/").body == b"second", "the new program serves")
+
+
+def test_an_application_reads_flags_over_its_own_defaults(server):
+    server.write("site.conf.py", "threads = 3\ndef when_ready(server): server.log.info('READY')\n")
+    server.run_program(COMMAND, "-b", "127.0.0.1:0", "-c", "site.conf.py", "word")
+    server.wait_for_log("READY")
+    assert "GIVEN None ['127.0.0.1:0'] ['word'] program.py" in server.log
+    assert "RESOLVED 2 3" in server.log
+    assert server.get("/").body == b"first"
+    eventually(lambda: len(server.workers()) == 2, "the program's own default")
+
+
+def test_an_application_answers_help_and_mistakes_like_the_command(server):
+    server.write("program.py", COMMAND)
+    for arguments, code, words in [
+        (["--help"], 0, "usage: "),
+        (["-w", "many"], 2, "many"),
+        (["-c", "none.py"], 1, "none.py"),
+    ]:
+        ended = run(server, *arguments)
+        assert ended.returncode == code, ended
+        assert words in (ended.stdout + ended.stderr), ended
+        assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("'workers': 'many'", "Error: setting 'workers': 'many' is not a whole number"),
+        ("'post_fork': lambda: None", "Error: hook 'post_fork': "),
+        ("'bind': 'a:b'", "Error: setting 'bind': 'a:b' does not end in a port"),
+    ],
+)
+def test_a_mistake_of_the_program_is_one_line(server, text, complaint):
+    options = OPTIONS.replace('self.cfg.set("post_fork", self.post_fork)', "pass")
+    options = options.replace("name in self.cfg.settings and ", "")
+    server.write("program.py", f"{options}Site(application, {{{text}}}).run()\n")
+    ended = run(server)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(complaint)
+    assert "the embedding program" in line
+
+
+def test_what_a_program_does_not_define_is_named(server):
+    text = "from tricorn.app.base import BaseApplication\nBaseApplication().run()\n"
+    server.write("program.py", text)
+    ended = run(server)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "BaseApplication.load_config() is not there" in ended.stderr
+
+
+def test_serve_takes_an_application_and_settings(server):
+    server.run_program(
+        APPLICATION
+        + """
+    import tricorn
+    tricorn.serve(
+        application,
+        bind="127.0.0.1:0",
+        threads=2,
+        when_ready=lambda server: server.log.info("READY %s", server.cfg.threads),
+    )
+    """
+    )
+    server.wait_for_log("READY 2")
+    assert server.get("/").body == b"first"
+    assert server.stop() == 0
+
+
+def test_serve_takes_the_name_of_an_application(server):
+    server.write("site_module.py", APPLICATION)
+    server.run_program('import tricorn\ntricorn.serve("site_module", bind="127.0.0.1:0")\n')
+    assert server.get("/").body == b"first"
+
+
+def test_plugins_and_handlers_of_libraries_take_part_in_a_program(server):
+    server.run_program(
+        APPLICATION
+        + """
+    import tricorn
+    @tricorn.hook("pre_request")
+    def note(worker, req):
+        worker.log.info("NOTED %s", req.path)
+    tricorn.serve(application, bind="127.0.0.1:0", plugins=["package:request-id"])
+    """
+    )
+    assert server.get("/x").header("X-Request-ID")
+    server.wait_for_log("NOTED /x")
+
+
+def test_check_config_is_heeded_by_a_program(server):
+    program = SITE.replace("'workers': 2", "'check_config': True")
+    server.write("program.py", program)
+    assert run(server).returncode == 0
+
+
+def run(server, *arguments):
+    """Run the program to its end."""
+    return subprocess.run(
+        [sys.executable, "program.py", *arguments],
+        cwd=server.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+# Servers for tests.
+
+
+def hello(environ, start_response):
+    start_response("200 OK", [("X-Pid", str(os.getpid()))])
+    return [environ["PATH_INFO"].encode()]
+
+
+def read(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read()
+
+
+def test_a_server_for_tests_runs_an_application_of_the_test():
+    with tricorn.testing.Server(hello, threads=2) as server:
+        assert read(server.url + "/there") == b"/there"
+        assert server.address[0] == "127.0.0.1"
+        assert "Using worker: gthread" in server.log
+    assert server.exit_code == 0
+
+
+def test_two_servers_for_tests_run_beside_each_other():
+    with tricorn.testing.Server(hello) as one, tricorn.testing.Server(hello, workers=2) as other:
+        assert one.url != other.url
+        assert read(one.url + "/one") + read(other.url + "/other") == b"/one/other"
+
+
+def test_a_server_for_tests_has_the_hooks_it_is_given():
+    ready = []
+    with tricorn.testing.Server(
+        hello, worker_ready=lambda server, worker: print("READY", worker.id, ready)
+    ) as server:
+        eventually(lambda: "READY 1 []" in server.log, "the hook's line")
+
+
+def test_a_server_for_tests_that_cannot_come_up_says_why():
+    def broken(server):
+        raise RuntimeError("on purpose")
+
+    with (
+        pytest.raises(tricorn.testing.Failed, match=r"ended with code 1(?s:.*)on purpose"),
+        tricorn.testing.Server(hello, on_starting=broken),
+    ):
+        pass
+
+
+def test_a_server_for_tests_that_does_not_stop_is_killed():
+    def stuck(server):
+        import time
+
+        time.sleep(600)
+
+    server = tricorn.testing.Server(hello, on_exit=stuck, patience=1)
+    server.start()
+    server.stop()
+    assert server.exit_code == -signal.SIGKILL
+
+
+def test_the_settings_for_type_checkers_are_those_of_the_server():
+    rows, hooks, _ = _native.default_settings()
+    declared = {row[0] for row in rows} | set(hooks)
+    assert set(typing.get_type_hints(tricorn.settings.Settings)) == declared
