@@ -8,6 +8,7 @@ use pyo3::types::{PyList, PyModule, PyString, PyTuple};
 use tricorn_server::error::Failure;
 use tricorn_server::hooks::{Event, Handler, Source, Tongue};
 
+use super::callables::{Wanted, find};
 use crate::failure::failure;
 use crate::handler::ScriptHandler;
 
@@ -201,7 +202,6 @@ fn checked(
     loading: &Bound<'_, PyModule>,
     candidate: Candidate<'_>,
 ) -> Result<(Event, Handler), Failure> {
-    let py = loading.py();
     let Candidate {
         event,
         object,
@@ -211,58 +211,27 @@ fn checked(
         before,
         after,
     } = candidate;
-    let wrong =
-        |error: PyErr| failure(py, &error).from_origin(format!("{} in {source}", event.name()));
-    let refused = |what: String, mend: String| {
-        Failure::operator(format!("hook '{}': {what}", event.name()))
-            .from_origin(source.to_string())
-            .mend(mend)
-    };
-    let callable = if object.is_instance_of::<PyString>() {
-        loading
-            .call_method1(intern!(py, "import_dotted"), (&object,))
-            .map_err(wrong)?
-    } else {
-        object
-    };
     let expected = event.declaration().arguments;
-    let signature = format!("({})", expected.names().unwrap_or_default().join(", "));
-    if !callable.is_callable() {
-        let shown = callable
-            .repr()
-            .map_or_else(|_| "?".to_owned(), |text| text.to_string());
-        return Err(refused(
-            format!("{shown} is not callable"),
-            format!("give a function that takes {signature}"),
-        ));
-    }
-    let describe = || -> PyResult<(Option<usize>, String)> {
-        let arity = loading
-            .call_method1(intern!(py, "arity"), (&callable,))?
-            .extract()?;
-        Ok((
-            arity,
-            loading
-                .call_method1(intern!(py, "describe"), (&callable,))?
-                .extract()?,
-        ))
+    let wanted = Wanted {
+        title: format!("hook '{}'", event.name()),
+        origin: source.to_string(),
+        names: expected.names().unwrap_or_default(),
+        accepts: &|count| expected.accepts(count),
     };
-    let (arity, described) = describe().map_err(wrong)?;
-    let most = expected.names().unwrap_or_default().len();
-    let arity = arity.unwrap_or(most);
-    if !expected.accepts(arity) {
-        let what = format!("{described} takes {arity} positional arguments and is given {most}");
-        return Err(refused(what, format!("let it take {signature}")));
-    }
+    let found = find(loading, object, &wanted)?;
     let handler = Handler {
-        name: name.unwrap_or(described),
+        name: name.unwrap_or(found.described),
         source,
         tongue: Tongue::Script,
         priority,
         before,
         after,
         goes_on: None,
-        call: Arc::new(ScriptHandler::new(event, arity, callable.unbind())),
+        call: Arc::new(ScriptHandler::new(
+            event,
+            found.arity,
+            found.callable.unbind(),
+        )),
     };
     Ok((event, handler))
 }

@@ -1,5 +1,6 @@
 //! The configuration, from where it stands to a generation: the Python side of it.
 
+mod callables;
 mod handlers;
 mod program;
 mod source;

@@ -16,6 +16,7 @@ use tricorn_server::error::Failure;
 use tricorn_server::hooks::{Bus, Event, builtins};
 use tricorn_server::plugin;
 
+use super::callables;
 use super::handlers::{self, Sources};
 use super::value::to_value;
 use super::{view, worker_class};
@@ -58,6 +59,8 @@ struct File {
 pub(crate) struct Read {
     /// Of variables, then the command line; the later wins.
     lines: Vec<CommandLine>,
+    /// Where the config file is.
+    place: Option<String>,
     file: Option<File>,
     /// Defaults of the program that reads.
     pub(crate) better: Vec<(String, Value)>,
@@ -90,12 +93,14 @@ pub(crate) fn read(py: Python<'_>, line: &CommandLine) -> Result<Read, Failure> 
     let loading = loading(py)?;
     let mut lines = variables(py)?;
     lines.push(line.clone());
-    let file = match config_place(&lines) {
-        Some(place) => Some(read_file(&loading, &place)?),
+    let place = config_place(&lines);
+    let file = match &place {
+        Some(place) => Some(read_file(&loading, place)?),
         None => None,
     };
     Ok(Read {
         lines,
+        place,
         file,
         better: Vec::new(),
     })
@@ -103,7 +108,7 @@ pub(crate) fn read(py: Python<'_>, line: &CommandLine) -> Result<Read, Failure> 
 
 /// The settings that what was read, and what a program has set, come to.
 pub(crate) fn settings(read: &Read, given: &Given) -> Result<Settings, Failure> {
-    resolve(layers(read, given), &read.lines)
+    resolve(layers(read, given), read)
 }
 
 fn program(values: &[(String, Value)]) -> Layer {
@@ -141,7 +146,7 @@ fn settings_with_paste(py: Python<'_>, read: &Read, given: &Given) -> Result<Set
     let values = find().map_err(|error| failure(py, &error).from_origin(source))?;
     let mut layers = layers(read, given);
     layers.insert(0, program(&values));
-    resolve(layers, &read.lines)
+    resolve(layers, read)
 }
 
 /// Settles what is in force.
@@ -163,6 +168,7 @@ pub(crate) fn settle(py: Python<'_>, read: &Read, given: &Given) -> Result<Loade
             Value::Str(app) => Some(app.clone()),
             _ => None,
         });
+    callables::check_settings(&loading, &settings)?;
     let mut config = Config::from_settings(settings)?;
     let mut warnings = Warnings::new();
     worker_class::settle(py, &mut config, &mut warnings)?;
@@ -384,17 +390,22 @@ fn is_plain(object: &Bound<'_, PyAny>) -> bool {
         && !object.is_instance_of::<PyType>()
 }
 
-/// The application's name is the default of the process's.
-fn resolve(mut layers: Vec<Layer>, lines: &[CommandLine]) -> Result<Settings, Failure> {
-    if let Some(uri) = lines.iter().rev().find_map(|line| line.app.clone()) {
-        let values = vec![("default_proc_name".to_owned(), Value::Str(uri))];
-        layers.insert(
-            0,
-            Layer {
-                source: Source::Default,
-                values,
-            },
-        );
-    }
+/// The application's name is the default of the process's, and the file that was found that of
+/// `config`.
+fn resolve(mut layers: Vec<Layer>, read: &Read) -> Result<Settings, Failure> {
+    let uri = read.lines.iter().rev().find_map(|line| line.app.clone());
+    let found = [("default_proc_name", uri), ("config", read.place.clone())];
+    let values = found.into_iter().filter_map(|(name, value)| {
+        let value = value.map(Value::Str)?;
+        Some((name.to_owned(), value))
+    });
+    let values = values.collect();
+    layers.insert(
+        0,
+        Layer {
+            source: Source::Default,
+            values,
+        },
+    );
     Settings::resolve(&layers, remembered)
 }

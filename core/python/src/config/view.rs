@@ -34,7 +34,10 @@ pub(super) fn parts<'py>(
     let objects = py.import(intern!(py, "tricorn.config"))?;
     let settings = PyList::empty(py);
     for setting in declared::all() {
-        let value = to_python(py, config.settings.value(setting.name))?;
+        let mut value = to_python(py, config.settings.value(setting.name))?;
+        if matches!(setting.kind, Kind::Callable(_)) {
+            value = objects.call_method1(intern!(py, "hook_callable"), (setting.name, value))?;
+        }
         let default = to_python(py, &setting.default_value(|_| None))?;
         let flags = PyTuple::new(py, setting.flags)?;
         let option = (flags, action(setting.kind), setting.metavar, setting.help);

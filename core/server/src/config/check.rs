@@ -1,10 +1,10 @@
 //! Checking a value against the kind of its setting, and bringing it into its one form.
 
-use nix::unistd::{Group, User};
 use tricorn_http::network::AllowList;
 
+use super::check_machine as machine;
+use super::check_words as words;
 use super::setting::{Kind, Setting};
-use super::start::{from_start, start_directory};
 use super::value::Value;
 
 /// Why a value is refused: what is wrong with it, and what to give instead.
@@ -14,7 +14,7 @@ pub(super) struct Refusal {
     pub(super) mend: String,
 }
 
-fn refuse<T>(what: impl Into<String>, mend: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(what: impl Into<String>, mend: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal {
         what: what.into(),
         mend: mend.into(),
@@ -32,23 +32,27 @@ pub(super) fn check(setting: &Setting, value: Value) -> Result<Value, Refusal> {
             .or_else(|what| refuse(what, "give a number of bytes, or one such as 300M")),
         Kind::Mode => mode(value),
         Kind::List => list(value).map(Value::List),
-        Kind::Files => files(value),
-        Kind::Words(words) => some_of(value, words),
+        Kind::Files => machine::files(value),
+        Kind::Words(words) => words::some_of(value, words),
+        Kind::Ranking(words) => words::ranking(value, words),
+        Kind::Range(least, most) => range(value, least, most),
         Kind::Plugins => Ok(plugins(value)),
         Kind::CommaList => comma_list(value),
         Kind::Networks => networks(value),
         Kind::Dict => dict(value),
-        Kind::Choice(words) => choice(value, words),
-        Kind::Switch(words) => switch(value, words),
+        Kind::Mapping => mapping(value),
+        Kind::Choice(words) => words::choice(value, words),
+        Kind::Switch(switch) => words::switched(value, switch),
         Kind::Class => class(value),
+        Kind::Callable(names) => callable(value, names),
         Kind::Anything => Ok(value),
-        Kind::Directory => directory(value),
-        Kind::User => user(value),
-        Kind::Group => group(value),
+        Kind::Directory => machine::directory(value),
+        Kind::User => machine::user(value),
+        Kind::Group => machine::group(value),
     }
 }
 
-fn text(value: Value) -> Result<Value, Refusal> {
+pub(super) fn text(value: Value) -> Result<Value, Refusal> {
     match value {
         Value::None => Ok(Value::None),
         Value::Str(text) => Ok(Value::Str(text.trim().to_owned())),
@@ -69,7 +73,7 @@ fn truth(value: Value) -> Result<Value, Refusal> {
     }
 }
 
-fn count(value: Value) -> Result<Value, Refusal> {
+pub(super) fn count(value: Value) -> Result<Value, Refusal> {
     let number = match &value {
         Value::Int(number) => Some(*number),
         Value::Bool(truth) => Some(i64::from(*truth)),
@@ -83,6 +87,16 @@ fn count(value: Value) -> Result<Value, Refusal> {
             format!("{value} is not a whole number"),
             "give a number such as 4",
         ),
+    }
+}
+
+fn range(value: Value, least: i64, most: i64) -> Result<Value, Refusal> {
+    match count(value)? {
+        Value::Int(number) if !(least..=most).contains(&number) => refuse(
+            format!("{number} is out of range"),
+            format!("give a number from {least} to {most}"),
+        ),
+        number => Ok(number),
     }
 }
 
@@ -135,7 +149,7 @@ fn parse_int(text: &str) -> Option<i64> {
 }
 
 /// Nothing is an empty list, one text a list of one; commas mean nothing here.
-fn list(value: Value) -> Result<Vec<Value>, Refusal> {
+pub(super) fn list(value: Value) -> Result<Vec<Value>, Refusal> {
     match value {
         Value::None => Ok(Vec::new()),
         Value::Str(text) if text.is_empty() => Ok(Vec::new()),
@@ -158,23 +172,7 @@ fn text_only(value: Value) -> Result<String, Refusal> {
     }
 }
 
-fn files(value: Value) -> Result<Value, Refusal> {
-    let mut items = list(value)?;
-    for item in &mut items {
-        let Value::Str(given) = &*item else { continue };
-        let path = from_start(given);
-        if !given.contains(['*', '?', '[']) && !path.exists() {
-            return refuse(
-                format!("{item} does not exist"),
-                "name a file that exists, or a pattern",
-            );
-        }
-        *item = path.display().to_string().as_str().into();
-    }
-    Ok(Value::List(items))
-}
-
-fn comma_list(value: Value) -> Result<Value, Refusal> {
+pub(super) fn comma_list(value: Value) -> Result<Value, Refusal> {
     let items = match value {
         Value::Str(text) => text
             .split(',')
@@ -185,20 +183,6 @@ fn comma_list(value: Value) -> Result<Value, Refusal> {
         other => list(other)?,
     };
     Ok(Value::List(items))
-}
-
-fn some_of(value: Value, words: &[&str]) -> Result<Value, Refusal> {
-    let items = comma_list(value)?;
-    let other = strings(&items)
-        .find(|word| !words.contains(word))
-        .map(str::to_owned);
-    match other {
-        None => Ok(items),
-        Some(other) => refuse(
-            format!("'{other}' is not one of {}", words.join(", ")),
-            format!("give some of {}", words.join(", ")),
-        ),
-    }
 }
 
 /// Nothing is an empty list, one plugin a list of one. What each must be is looked at elsewhere.
@@ -254,31 +238,11 @@ fn dict(value: Value) -> Result<Value, Refusal> {
     }
 }
 
-fn choice(value: Value, words: &[&str]) -> Result<Value, Refusal> {
-    let given = match &value {
-        Value::Str(word) => word.trim().to_ascii_lowercase(),
-        _ => String::new(),
-    };
-    if words.contains(&given.as_str()) {
-        return Ok(Value::Str(given));
-    }
-    refuse(
-        format!("{value} is not one of {}", words.join(", ")),
-        format!("give one of {}", words.join(", ")),
-    )
-}
-
-fn switch(value: Value, words: &[&str]) -> Result<Value, Refusal> {
-    let (off, on) = (words[0], words[words.len() - 1]);
-    match &value {
-        Value::None | Value::Bool(false) | Value::Int(0) => Ok(off.into()),
-        Value::Bool(true) | Value::Int(1) => Ok(on.into()),
-        Value::Str(word) => match word.trim().to_ascii_lowercase().as_str() {
-            "" | "0" | "false" | "none" => Ok(off.into()),
-            "1" | "true" => Ok(on.into()),
-            _ => choice(value, words),
-        },
-        _ => choice(value, words),
+/// What is in it is looked at by whoever uses it.
+fn mapping(value: Value) -> Result<Value, Refusal> {
+    match value {
+        Value::Dict(items) => Ok(Value::Dict(items)),
+        other => refuse(format!("{other} is not a dict"), "give a dict"),
     }
 }
 
@@ -293,79 +257,35 @@ fn class(value: Value) -> Result<Value, Refusal> {
     }
 }
 
-fn directory(value: Value) -> Result<Value, Refusal> {
-    let path = match text(value)? {
-        Value::Str(path) if !path.is_empty() => path,
-        _ => return Ok(start_directory().display().to_string().as_str().into()),
-    };
-    let absolute = from_start(&path);
-    if absolute.is_dir() {
-        Ok(absolute.display().to_string().as_str().into())
-    } else {
-        refuse(
-            format!("'{path}' is not a directory"),
-            "name a directory that exists",
-        )
-    }
-}
-
-fn user(value: Value) -> Result<Value, Refusal> {
-    identity(value, "user", |name| {
-        User::from_name(name)
-            .ok()
-            .flatten()
-            .map(|user| user.uid.as_raw())
-    })
-}
-
-fn group(value: Value) -> Result<Value, Refusal> {
-    identity(value, "group", |name| {
-        Group::from_name(name)
-            .ok()
-            .flatten()
-            .map(|group| group.gid.as_raw())
-    })
-}
-
-/// A number stands for itself; a name is looked up.
-fn identity(
-    value: Value,
-    what: &str,
-    find: impl Fn(&str) -> Option<u32>,
-) -> Result<Value, Refusal> {
-    match &value {
+/// An object is looked at by whoever knows the language it is written in.
+fn callable(value: Value, names: &[&str]) -> Result<Value, Refusal> {
+    match value {
         Value::None => Ok(Value::None),
-        Value::Int(number) if u32::try_from(*number).is_ok() => Ok(value),
-        Value::Str(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) => {
-            count(value)
-        }
-        Value::Str(name) => match find(name) {
-            Some(id) => Ok(Value::Int(i64::from(id))),
-            None => refuse(
-                format!("there is no {what} {value}"),
-                format!("name a {what} of this machine"),
+        Value::Str(name) if name.contains(['.', ':']) => Ok(Value::Str(name.trim().to_owned())),
+        Value::Object(object) => Ok(Value::Object(object)),
+        other => refuse(
+            format!("{other} is not callable"),
+            format!(
+                "give a function that takes ({}), or its dotted name",
+                names.join(", ")
             ),
-        },
-        _ => refuse(
-            format!("{value} is not a {what}"),
-            format!("give a name or a number of a {what}"),
         ),
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::declared;
     use super::*;
 
-    fn checked(name: &str, value: impl Into<Value>) -> Result<String, String> {
+    pub(in super::super) fn checked(name: &str, value: impl Into<Value>) -> Result<String, String> {
         let setting = declared::find(name).unwrap();
         check(setting, value.into())
             .map(|value| value.to_string())
             .map_err(|refusal| refusal.what)
     }
 
-    fn list_of(items: &[&str]) -> Value {
+    pub(in super::super) fn list_of(items: &[&str]) -> Value {
         Value::List(items.iter().map(|&item| item.into()).collect())
     }
 
@@ -455,33 +375,33 @@ mod tests {
     }
 
     #[test]
-    fn words_are_one_of_those_there_are() {
-        assert_eq!(checked("header_map", "REFUSE"), Ok("'refuse'".into()));
-        assert!(
-            checked("header_map", "keep")
-                .unwrap_err()
-                .contains("drop, refuse, dangerous")
+    fn a_range_has_two_ends() {
+        assert_eq!(
+            checked("http2_max_frame_size", "0x4000"),
+            Ok("16384".into())
         );
-        assert_eq!(checked("proxy_protocol", true), Ok("'auto'".into()));
-        assert_eq!(checked("proxy_protocol", "none"), Ok("'off'".into()));
-        assert!(checked("proxy_protocol", "v3").is_err());
+        for bad in [16383, 16_777_216] {
+            let refused = checked("http2_max_frame_size", bad).unwrap_err();
+            assert!(refused.contains("out of range"), "{refused}");
+        }
+        assert!(checked("http2_max_concurrent_streams", 0).is_err());
+        assert!(checked("cert_reqs", 3).is_err());
     }
 
     #[test]
-    fn what_must_exist_is_looked_for() {
-        assert!(
-            checked("chdir", "/nowhere/at/all")
-                .unwrap_err()
-                .contains("not a directory")
-        );
-        assert!(checked("reload_extra_files", "/nowhere/at/all").is_err());
-        assert!(checked("reload_extra_files", "/nowhere/*.html").is_ok());
-        assert_eq!(checked("user", "root"), Ok("0".into()));
-        assert!(
-            checked("user", "nobody-of-this-name")
-                .unwrap_err()
-                .contains("there is no user")
-        );
-        assert!(checked("group", Value::Bool(true)).is_err());
+    fn a_dict_of_anything_is_a_dict_all_the_same() {
+        let nested = Value::Dict(vec![("version".into(), 1.into())]);
+        assert!(checked("logconfig_dict", nested.clone()).is_ok());
+        assert!(checked("logconfig_dict", "version").is_err());
+        assert!(checked("secure_scheme_headers", nested).is_err());
+    }
+
+    #[test]
+    fn a_callable_is_an_object_or_a_dotted_name() {
+        assert!(checked("dirty_post_fork", "site.hooks:fork").is_ok());
+        assert!(checked("dirty_post_fork", Value::None).is_ok());
+        let refused = checked("dirty_post_fork", "fork").unwrap_err();
+        assert!(refused.contains("not callable"), "{refused}");
+        assert!(checked("dirty_post_fork", list_of(&["a.b"])).is_err());
     }
 }

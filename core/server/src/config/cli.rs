@@ -3,10 +3,11 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::check::strings;
 use super::declared;
 use super::layers::{Layer, Source};
 use super::plugin_cli::{plugin_command, plugin_verb};
-use super::setting::{Kind, Reach, Setting};
+use super::setting::{Default, Kind, Reach, Setting};
 use super::value::Value;
 use crate::error::{Exit, Failure};
 
@@ -236,7 +237,6 @@ fn with_settings(command: Command) -> Command {
 fn argument(setting: &'static Setting) -> Arg {
     let mut argument = Arg::new(setting.name)
         .help_heading(setting.section.title())
-        .hide(matches!(setting.reach, Reach::Later(_)))
         .help(help(setting));
     for flag in setting.flags {
         argument = match flag.strip_prefix("--") {
@@ -255,10 +255,10 @@ fn argument(setting: &'static Setting) -> Arg {
             .ignore_case(true)
             .hide_possible_values(true)
             .value_parser(PossibleValuesParser::new(words.iter().copied())),
-        Kind::Switch(words) => argument
+        Kind::Switch(switch) if switch.bare => argument
             .value_name(metavar(setting))
             .num_args(0..=1)
-            .default_missing_value(words[words.len() - 1]),
+            .default_missing_value(switch.on),
         _ => argument
             .action(ArgAction::Set)
             .value_name(metavar(setting))
@@ -268,7 +268,7 @@ fn argument(setting: &'static Setting) -> Arg {
 
 fn metavar(setting: &Setting) -> &'static str {
     match (setting.metavar, setting.kind) {
-        ("", Kind::Count) => "N",
+        ("", Kind::Count | Kind::Range(..)) => "N",
         ("", Kind::Bytes) => "SIZE",
         ("", Kind::Seconds) => "SECONDS",
         ("", Kind::User) => "USER",
@@ -279,26 +279,34 @@ fn metavar(setting: &Setting) -> &'static str {
     }
 }
 
+/// The help, the default, and how far the setting reaches.
 fn help(setting: &Setting) -> String {
-    let default = setting.default_value(|_| None);
-    let shown = match (&default, setting.kind) {
-        (Value::None, _) | (_, Kind::Bool | Kind::Off) => return setting.help.to_owned(),
-        (Value::List(items), _) if items.is_empty() => return setting.help.to_owned(),
-        (Value::List(items), _) => items
-            .iter()
-            .filter_map(|item| {
-                if let Value::Str(text) = item {
-                    Some(text.as_str())
-                } else {
-                    None
-                }
-            })
-            .collect::<Vec<_>>()
-            .join(","),
-        (Value::Str(text), _) => text.clone(),
-        (other, _) => other.to_string(),
-    };
-    format!("{} [{shown}]", setting.help)
+    let mut text = setting.help.to_owned();
+    if let Some(shown) = default_shown(setting) {
+        text = format!("{text} [{shown}]");
+    }
+    match setting.reach {
+        Reach::Full => text,
+        Reach::Inert(_) => format!("{text} (without an effect)"),
+        Reach::Later(_) => format!("{text} (not honoured yet)"),
+        Reach::Refused(_) => format!("{text} (not there yet: refused)"),
+    }
+}
+
+/// The default as one would write it on a command line, if there is any.
+fn default_shown(setting: &Setting) -> Option<String> {
+    if let Default::Start = setting.default {
+        return Some(".".to_owned());
+    }
+    match (setting.default_value(|_| None), setting.kind) {
+        (Value::None, _) | (_, Kind::Bool | Kind::Off) => None,
+        (Value::List(items), _) if items.is_empty() => None,
+        (list @ Value::List(_), _) => Some(strings(&list).collect::<Vec<_>>().join(",")),
+        (Value::Str(text), _) if text.is_empty() => None,
+        (Value::Str(text), _) => Some(text),
+        (Value::Int(mode), Kind::Mode) if mode > 0 => Some(format!("0{mode:o}")),
+        (other, _) => Some(other.to_string()),
+    }
 }
 
 /// `--proxy-protocol` may stand alone, and then the word after it is not its mode.
@@ -406,9 +414,6 @@ mod tests {
         let help = parsed("--help").unwrap_err();
         assert!(!help.is_error && help.exit == Exit::Ok);
         for setting in declared::all() {
-            if matches!(setting.reach, Reach::Later(_)) {
-                continue;
-            }
             for flag in setting.flags.iter() {
                 assert!(help.text.contains(flag), "{flag} is not in the help");
             }

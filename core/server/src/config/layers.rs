@@ -54,11 +54,6 @@ impl fmt::Display for Source {
     }
 }
 
-/// What a file gives that takes a value from a variable which is not set.
-fn is_unset(value: &Value) -> bool {
-    matches!(value, Value::None) || matches!(value, Value::Str(text) if text.is_empty())
-}
-
 /// The values of one source.
 #[derive(Debug, Clone)]
 pub struct Layer {
@@ -142,7 +137,7 @@ impl Settings {
         };
         let value = check::check(setting, value).map_err(|r| refused(&r.what, &r.mend))?;
         if let Reach::Refused(missing) = setting.reach
-            && !is_unset(&value)
+            && setting.asks(&value)
         {
             return Err(refused(&format!("{value} cannot be honoured"), missing));
         }
@@ -156,10 +151,12 @@ impl Settings {
             let Reach::Later(instead) = setting.reach else {
                 return None;
             };
-            let entry = self.0.get(setting.name)?;
-            let is_default = entry.value == setting.default_value(|_| None);
-            (!is_default && !is_unset(&entry.value)).then(|| {
-                let (name, source) = (setting.name, &entry.source);
+            let Entry { value, source } = self.0.get(setting.name)?;
+            let own = setting.variable();
+            let is_given = !matches!(source, Source::Default)
+                && !matches!(source, Source::Environment(name) if Some(*name) == own);
+            (is_given && setting.asks(value)).then(|| {
+                let name = setting.name;
                 format!("setting '{name}' (from {source}) is not honoured yet: {instead}")
             })
         })

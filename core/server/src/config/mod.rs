@@ -10,6 +10,8 @@
 
 mod address;
 mod check;
+mod check_machine;
+mod check_words;
 pub mod cli;
 pub mod declared;
 mod layers;
@@ -30,7 +32,7 @@ pub(crate) use declared::ACCESS_LOG_FORMAT;
 pub use layers::{Entry, Layer, Settings, Source};
 pub(crate) use plugins::json;
 pub use plugins::{OnCrash, OnError, PerEvent, Place, PluginSpec};
-pub use setting::{Default, Kind, Reach, Section, Setting};
+pub use setting::{Default, Kind, Reach, Section, Setting, Switch};
 pub use start::{from_start, start_directory};
 pub use suggest::nearly_a_setting;
 pub use telemetry::{Statsd, StatsdAddress, Syslog, SyslogAddress};

@@ -23,6 +23,7 @@ impl Config {
     /// A value that its kind allows and its meaning does not.
     pub fn from_settings(settings: Settings) -> Result<Self, Failure> {
         let read = Reader(&settings);
+        read.protocols()?;
         let (worker_class, threads) = read.worker_class()?;
         Ok(Self {
             bind: read.bind()?,
@@ -146,6 +147,18 @@ impl Reader<'_> {
                 format_args!("{value} is not a worker class of this version"),
             )
             .mend("give sync, gthread, or the dotted name of a class of your own")
+    }
+
+    /// Whoever wants the second version of HTTP alone would be served what they have ruled out.
+    fn protocols(&self) -> Result<(), Failure> {
+        let is_h2_alone = strings(self.0.value("http_protocols")).eq(["h2"]);
+        let failure = || {
+            let what = "'h2' alone cannot be honoured";
+            self.0
+                .complain("http_protocols", what)
+                .mend("HTTP/2 is not part of this version: give h1, or h2,h1")
+        };
+        if is_h2_alone { Err(failure()) } else { Ok(()) }
     }
 
     fn bind(&self) -> Result<Vec<Address>, Failure> {
@@ -280,7 +293,7 @@ impl Reader<'_> {
         let name = self
             .text("proc_name")
             .or_else(|| self.text("default_proc_name"));
-        name.unwrap_or("tricorn").to_owned()
+        name.unwrap_or("gunicorn").to_owned()
     }
 }
 
@@ -340,6 +353,7 @@ mod tests {
             ("loglevel", "loud", "'loud' is not a level"),
             ("raw_env", "NAME", "NAME=VALUE"),
             ("bind", "a:b", "'a:b' does not end in a port"),
+            ("http_protocols", "h2", "'h2' alone cannot be honoured"),
         ] {
             let refused = config(&[(name, value.into())]).unwrap_err();
             assert!(

@@ -53,16 +53,24 @@ pub enum Kind {
     Networks,
     /// Text to text.
     Dict,
-    /// One of these words.
+    /// Anything by name: a dict with text as its keys.
+    Mapping,
+    /// A whole number from the first to the second.
+    Range(i64, i64),
+    /// One of these words; nothing stands for the first.
     Choice(&'static [&'static str]),
-    /// One of these words; true and false also stand for the last and the first.
-    Switch(&'static [&'static str]),
+    /// One of these words; true and false stand for words too.
+    Switch(&'static Switch),
     /// Some of these words, separated by commas or in a list.
     Words(&'static [&'static str]),
+    /// Some of these words, each once, the preferred one first; nothing stands for the first of all.
+    Ranking(&'static [&'static str]),
     /// A list of compiled plugins: a path, or a dict that has one, each.
     Plugins,
     /// A class: by alias, by dotted name, or the object itself.
     Class,
+    /// A callable that takes arguments of these names: the object itself, or its dotted name.
+    Callable(&'static [&'static str]),
     /// Whatever is given, unchecked.
     Anything,
     /// A directory that exists.
@@ -71,6 +79,17 @@ pub enum Kind {
     User,
     /// A group, by name or number.
     Group,
+}
+
+/// The words of a setting that was once true or false, or may be.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Switch {
+    /// The words; false stands for the first.
+    pub words: &'static [&'static str],
+    /// What true stands for.
+    pub on: &'static str,
+    /// The flag may stand without a word, which says true.
+    pub bare: bool,
 }
 
 /// A default, which may depend on the environment.
@@ -108,7 +127,7 @@ pub enum Reach {
     Refused(&'static str),
 }
 
-/// The headings of the reference and of `--help`.
+/// The headings of the reference and of `--help`: gunicorn's, and two of tricorn's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Section {
     /// Where the configuration comes from.
@@ -125,8 +144,6 @@ pub enum Section {
     Debugging,
     /// The life of the process.
     ServerMechanics,
-    /// What is believed of proxies, and which departures from HTTP are let through.
-    Http,
     /// Compiled plugins.
     Plugins,
     /// Error and access logs.
@@ -135,6 +152,14 @@ pub enum Section {
     ProcessNaming,
     /// Encryption.
     Tls,
+    /// The second version of HTTP.
+    Http2,
+    /// Processes beside the workers, for what must not block them.
+    Dirty,
+    /// What is called in their lives.
+    DirtyHooks,
+    /// A socket that commands come by.
+    Control,
 }
 
 impl Section {
@@ -149,11 +174,14 @@ impl Section {
             Self::Buffers => "Buffers and Time Limits",
             Self::Debugging => "Debugging",
             Self::ServerMechanics => "Server Mechanics",
-            Self::Http => "HTTP",
             Self::Plugins => "Plugins",
             Self::Logging => "Logging",
             Self::ProcessNaming => "Process Naming",
-            Self::Tls => "TLS",
+            Self::Tls => "SSL",
+            Self::Http2 => "HTTP/2",
+            Self::Dirty => "Dirty Arbiters",
+            Self::DirtyHooks => "Dirty Arbiter Hooks",
+            Self::Control => "Control",
         }
     }
 }
@@ -230,6 +258,19 @@ impl Setting {
     /// What is wrong with it.
     pub fn check(&self, value: Value) -> Result<Value, String> {
         super::check::check(self, value).map_err(|refusal| refusal.what)
+    }
+
+    /// Whether a value asks for anything: one that is the default's, or is empty because a variable
+    /// is not set, does not.
+    #[must_use]
+    pub fn asks(&self, value: &Value) -> bool {
+        let is_unset = match value {
+            Value::None => true,
+            Value::Str(text) => text.is_empty(),
+            _ => false,
+        };
+        let default = self.default_value(|_| None);
+        !is_unset && value != &default && Ok(value) != self.check(default).as_ref()
     }
 
     /// The variable the default depends on, if there is one.

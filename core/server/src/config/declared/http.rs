@@ -1,6 +1,6 @@
-//! Limits, buffers, trust and leniency.
+//! Limits, buffers, trust, protocols and leniency.
 
-use super::super::setting::{Default, Kind, Section, Setting};
+use super::super::setting::{Default, Kind, Reach, Section, Setting, Switch};
 use super::super::value::Value;
 
 pub(super) const SECURITY: &[Setting] = &[
@@ -67,7 +67,15 @@ pub(super) const BUFFERS: &[Setting] = &[
         .help("Bytes of an answer that the server holds for a slow client before the application waits"),
 ];
 
-const H: Section = Section::Http;
+const H: Section = Section::ServerMechanics;
+
+const PROXY_PROTOCOL: Switch = Switch {
+    words: &["off", "v1", "v2", "auto"],
+    on: "auto",
+    bare: true,
+};
+
+const NO_UWSGI: &str = "HTTP is served";
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
@@ -110,7 +118,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         H,
         "proxy_protocol",
-        Kind::Switch(&["off", "v1", "v2", "auto"]),
+        Kind::Switch(&PROXY_PROTOCOL),
         Default::Str("off"),
     )
     .flags(&["--proxy-protocol"])
@@ -125,6 +133,33 @@ pub(super) const SETTINGS: &[Setting] = &[
     .flags(&["--proxy-allow-from"])
     .metavar("NETWORKS")
     .help("Proxies that may send a PROXY header; '*' for all"),
+    Setting::new(
+        H,
+        "protocol",
+        Kind::Choice(&["http", "uwsgi"]),
+        Default::Str("http"),
+    )
+    .flags(&["--protocol"])
+    .metavar("PROTOCOL")
+    .help("What is spoken on the addresses of bind: http or uwsgi")
+    .reach(Reach::Refused(
+        "the uwsgi protocol is not part of this version: let the proxy in front speak HTTP",
+    )),
+    Setting::new(
+        H,
+        "uwsgi_allow_ips",
+        Kind::Networks,
+        Default::Str("127.0.0.1,::1"),
+    )
+    .flags(&["--uwsgi-allow-from"])
+    .metavar("NETWORKS")
+    .help("Proxies that may speak uwsgi; '*' for all")
+    .reach(Reach::Later(NO_UWSGI)),
+    Setting::new(H, "root_path", Kind::Text, Default::Str(""))
+        .flags(&["--root-path"])
+        .metavar("PATH")
+        .help("Path that an ASGI application is told it is mounted under")
+        .reach(Reach::Later(super::worker::NO_ASGI)),
     Setting::new(
         H,
         "permit_obsolete_folding",

@@ -23,10 +23,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     .metavar("FORMAT")
     .help("Format of a line of the access log, or a preset: common, combined, json"),
     Setting::new(S, "access_log_exclude", Kind::List, Default::List(&[]))
+        .ours()
         .flags(&["--access-log-exclude"])
         .metavar("PATTERN")
         .help("Paths that are not logged, such as '/health' or '/static/*'"),
     Setting::new(S, "access_log_formatter", Kind::Anything, Default::None)
+        .ours()
         .flags(&["--access-log-formatter"])
         .metavar("CALLABLE")
         .help("What makes a line of the access log of its atoms: a callable, its dotted name, or plugin:ID"),
@@ -38,7 +40,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .flags(&["--log-config"])
         .metavar("FILE")
         .help("Configuration of the logs: a file for Python's logging, or one for log4rs (.yaml, .toml, .json)"),
-    Setting::new(S, "logconfig_dict", Kind::Anything, Default::Dict(&[]))
+    Setting::new(S, "logconfig_dict", Kind::Mapping, Default::Dict(&[]))
         .help("Configuration of the logs, for Python's logging"),
     Setting::new(S, "logconfig_json", Kind::Text, Default::None)
         .flags(&["--log-config-json"])

@@ -56,6 +56,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .flags(&["--no-sendfile"])
     .help("Do not use sendfile() for files that the application returns"),
+    Setting::new(S, "reuse_port", Kind::Bool, Default::Bool(false))
+        .flags(&["--reuse-port"])
+        .help("Make as many listening sockets of an address as there are workers, with SO_REUSEPORT; all workers take from all"),
     Setting::new(S, "chdir", Kind::Directory, Default::Start)
         .flags(&["--chdir"])
         .metavar("DIRECTORY")
@@ -74,7 +77,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "worker_tmp_dir", Kind::Text, Default::None)
         .flags(&["--worker-tmp-dir"])
         .metavar("DIRECTORY")
-        .help("Accepted for gunicorn's sake")
+        .help("Directory of the file with a worker's heartbeat")
         .reach(Reach::Inert(
             "the heartbeat is kept in memory, not in a file",
         )),
@@ -91,6 +94,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         .flags(&["-m", "--umask"])
         .metavar("MODE")
         .help("Mode bits that unix sockets are made without"),
+    Setting::new(S, "tmp_upload_dir", Kind::Text, Default::None)
+        .metavar("DIRECTORY")
+        .help("Directory for bodies on their way")
+        .reach(Reach::Inert("no body is kept in a file, by gunicorn neither")),
+    Setting::new(S, "gunicorn_compat", Kind::Off, Default::Bool(true))
+        .ours()
+        .flags(&["--no-gunicorn-compat"])
+        .help("Leave imports of gunicorn to gunicorn itself"),
     Setting::new(S, "pythonpath", Kind::Text, Default::None)
         .flags(&["--pythonpath"])
         .metavar("DIRECTORIES")
@@ -119,7 +130,7 @@ pub(super) const NAMING: &[Setting] = &[
         Section::ProcessNaming,
         "default_proc_name",
         Kind::Text,
-        Default::Str("tricorn"),
+        Default::Str("gunicorn"),
     )
     .help("Name shown where proc_name is not set; the application's, once it is known"),
 ];

@@ -1,7 +1,9 @@
 //! The declarations of all settings, by section. Pure tables: a setting is added by adding a row.
 
+mod control;
+mod dirty;
 mod http;
-mod later;
+mod http2;
 mod logging;
 
 pub(crate) use logging::ACCESS_LOG_FORMAT;
@@ -18,19 +20,19 @@ pub fn all() -> impl Iterator<Item = &'static Setting> {
     [
         server::SETTINGS,
         worker::SETTINGS,
-        later::WORKERS,
         http::SECURITY,
         http::BUFFERS,
         mechanics::DEBUGGING,
         mechanics::SETTINGS,
-        later::MECHANICS,
         http::SETTINGS,
-        later::HTTP,
         plugins::SETTINGS,
         logging::SETTINGS,
         mechanics::NAMING,
         tls::SETTINGS,
-        later::TLS,
+        http2::SETTINGS,
+        dirty::SETTINGS,
+        dirty::HOOKS,
+        control::SETTINGS,
     ]
     .into_iter()
     .flatten()

@@ -6,10 +6,15 @@ use super::super::value::Value;
 const S: Section = Section::ServerSocket;
 
 pub(super) const SETTINGS: &[Setting] = &[
-    Setting::new(Section::ConfigFile, "config", Kind::Text, Default::None)
-        .flags(&["-c", "--config"])
-        .metavar("CONFIG")
-        .help("Config file: PATH, file:PATH or python:MODULE; without it ./tricorn.conf.py or ./gunicorn.conf.py"),
+    Setting::new(
+        Section::ConfigFile,
+        "config",
+        Kind::Text,
+        Default::Str("./gunicorn.conf.py"),
+    )
+    .flags(&["-c", "--config"])
+    .metavar("CONFIG")
+    .help("Config file: PATH, file:PATH or python:MODULE; where none is named, ./tricorn.conf.py comes first"),
     Setting::new(Section::ConfigFile, "wsgi_app", Kind::Text, Default::None)
         .metavar("MODULE:NAME")
         .help("Application to serve where none is named on the command line"),
@@ -20,9 +25,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "backlog", Kind::Count, Default::Int(2048))
         .flags(&["--backlog"])
         .help("Connections that may wait to be accepted"),
-    Setting::new(S, "reuse_port", Kind::Bool, Default::Bool(false))
-        .flags(&["--reuse-port"])
-        .help("Make as many listening sockets of an address as there are workers, with SO_REUSEPORT; all workers take from all"),
 ];
 
 fn bind_default(port: Option<&str>) -> Value {

@@ -1,9 +1,11 @@
 //! Worker processes.
 
-use super::super::setting::{Default, Kind, Section, Setting};
+use super::super::setting::{Default, Kind, Reach, Section, Setting};
 use super::super::value::Value;
 
 const S: Section = Section::WorkerProcesses;
+
+pub(super) const NO_ASGI: &str = "WSGI is served";
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
@@ -67,6 +69,56 @@ pub(super) const SETTINGS: &[Setting] = &[
         .flags(&["--keep-alive"])
         .metavar("SECONDS")
         .help("Time an idle connection is kept open; 0 to close after each answer"),
+    Setting::new(
+        S,
+        "asgi_loop",
+        Kind::Choice(&["auto", "asyncio", "uvloop"]),
+        Default::Str("auto"),
+    )
+    .flags(&["--asgi-loop"])
+    .metavar("LOOP")
+    .help("Event loop of an ASGI application: auto, asyncio or uvloop")
+    .reach(Reach::Later(NO_ASGI)),
+    Setting::new(
+        S,
+        "asgi_lifespan",
+        Kind::Choice(&["auto", "on", "off"]),
+        Default::Str("auto"),
+    )
+    .flags(&["--asgi-lifespan"])
+    .metavar("MODE")
+    .help("Whether an ASGI application is told of the worker's start and end: auto, on or off")
+    .reach(Reach::Later(NO_ASGI)),
+    Setting::new(
+        S,
+        "asgi_disconnect_grace_period",
+        Kind::Count,
+        Default::Int(3),
+    )
+    .flags(&["--asgi-disconnect-grace-period"])
+    .metavar("SECONDS")
+    .help("Time an ASGI application has to end a request whose client is gone")
+    .reach(Reach::Later(NO_ASGI)),
+    Setting::new(
+        S,
+        "websocket_max_message_size",
+        Kind::Count,
+        Default::Int(16 * 1024 * 1024),
+    )
+    .flags(&["--websocket-max-message-size"])
+    .metavar("BYTES")
+    .help("Longest message of a WebSocket; 0 for no limit")
+    .reach(Reach::Later(NO_ASGI)),
+    Setting::new(
+        S,
+        "http_parser",
+        Kind::Choice(&["auto", "fast", "python"]),
+        Default::Str("auto"),
+    )
+    .flags(&["--http-parser"])
+    .metavar("PARSER")
+    .help("Which parser reads requests: auto, fast or python")
+    .reach(Reach::Inert("there is one parser, and it is fast")),
 ];
 
 /// A variable that is no number is kept as it is, so that the check can name it.
