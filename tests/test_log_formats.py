@@ -136,8 +136,14 @@ def test_paths_that_are_spared_have_no_line(server):
         (("--access-logformat", "%(h)d"), "%(h)d cannot be rendered"),
         (("--access-log-exclude", "/[a"), "access_log_exclude"),
         (("--access-log-formatter", "no.such.thing"), "'no.such.thing' cannot be imported"),
-        (("--access-log-formatter", "os.sep"), "access_log_formatter 'os.sep' is not callable"),
-        (("--logger-class", "no.such.Logger"), "logger_class 'no.such.Logger' cannot be imported"),
+        (
+            ("--access-log-formatter", "os.sep"),
+            "setting 'access_log_formatter': 'os.sep' is not callable",
+        ),
+        (
+            ("--logger-class", "no.such.Logger"),
+            "setting 'logger_class': 'no.such.Logger' cannot be imported",
+        ),
         (("--logger-class", "unheard"), "neither a dotted name nor offered by a package"),
         (("--logger-class", "os.sep"), "logger_class"),
         (

@@ -328,9 +328,15 @@ def test_the_standard_librarys_configuration_rules_both_logs(server, kind):
 @pytest.mark.parametrize(
     ("setting", "complaint"),
     [
-        ("logconfig = 'none.ini'", "there is no such file"),
-        ("logconfig_json = 'none.json'", "logconfig_json 'none.json'"),
-        ("logconfig_dict = {'version': 7}", "logconfig_dict is not a logging configuration"),
+        ("logconfig = 'none.ini'", "setting 'logconfig': 'none.ini' does not exist (from c.py)"),
+        (
+            "logconfig_json = 'none.json'",
+            "setting 'logconfig_json': 'none.json' does not exist (from c.py)",
+        ),
+        (
+            "logconfig_dict = {'version': 7}",
+            "setting 'logconfig_dict': it is not a logging configuration",
+        ),
         ("errorlog = '/no/such/dir/e.log'\nlogconfig_dict = {'version': 1}", "cannot write"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from tricorn._loading import Mistake, entry_points, import_dotted
+from tricorn._loading import Mistake, entry_points, import_setting
 from tricorn.workers import SUPPORTED_WORKERS
 
 #: The groups of entry points by which packages offer classes, as for gunicorn.
@@ -25,7 +25,8 @@ def load_logger_class(given: Any) -> type[Any]:
     """Return the logger's class that ``logger_class`` names or is."""
     found = _find("logger_class", given)
     if not isinstance(found, type):
-        raise Mistake(f"logger_class {given!r} is not a class", "give a class, or its dotted name")
+        what = f"{given!r} is not a class"
+        raise Mistake(what, "give a class, or its dotted name", "logger_class")
     install = getattr(found, "install", None)
     if callable(install):
         install()
@@ -41,8 +42,8 @@ def load_worker_class(given: Any, threads: int) -> type[Any]:
     named = SUPPORTED_WORKERS.get(given, given) if isinstance(given, str) else given
     found = _find("worker_class", named)
     if not isinstance(found, type) or not issubclass(found, Worker):
-        what = f"worker_class {worker_class_name(given)!r} is not a worker class"
-        raise Mistake(what, "derive it from tricorn.workers.base.Worker")
+        what = f"{worker_class_name(given)!r} is not a worker class"
+        raise Mistake(what, "derive it from tricorn.workers.base.Worker", "worker_class")
     found.setup()
     return found
 
@@ -77,16 +78,13 @@ def _find(setting: str, given: Any) -> Any:
             if found.dist and found.dist.name == package
         ]
         if not offered:
-            what = f"{setting} {given!r}: the package {package!r} offers no such class"
-            raise Mistake(what, "install it, or give the class's dotted name")
+            what = f"{given!r}: the package {package!r} offers no such class"
+            raise Mistake(what, "install it, or give the class's dotted name", setting)
         return offered[0].load()
     if "." in given or ":" in given:
-        try:
-            return import_dotted(given)
-        except Mistake as mistake:
-            raise Mistake(f"{setting} {mistake.what}", mistake.mend) from mistake
+        return import_setting(setting, given)
     offered = entry_points(GROUPS[setting], given)
     if not offered:
-        what = f"{setting} {given!r} is neither a dotted name nor offered by a package"
-        raise Mistake(what, "give native, a class, its dotted name, or plugin:ID")
+        what = f"{given!r} is neither a dotted name nor offered by a package"
+        raise Mistake(what, "give native, a class, its dotted name, or plugin:ID", setting)
     return offered[0].load()

@@ -25,12 +25,16 @@ PLUGIN_ENTRY_POINTS = "tricorn.plugins"
 
 
 class Mistake(Exception):
-    """Something of the operator's is not as it should be: what, and how to mend it."""
+    """Something of the operator's is not as it should be: what, and how to mend it.
 
-    def __init__(self, what: str, mend: str) -> None:
+    Where it is a setting's value, `setting` names the setting.
+    """
+
+    def __init__(self, what: str, mend: str, setting: str | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.mend = mend
+        self.setting = setting
 
 
 class WrongValue(Mistake, ValueError, TypeError):
@@ -100,6 +104,14 @@ def import_dotted(name: str) -> Any:
     except AttributeError:
         where = f"the module {module_name}"
         raise Mistake(f"'{name}': {where} has no {attribute}", "check the name") from None
+
+
+def import_setting(setting: str, name: str) -> Any:
+    """Import what a setting names."""
+    try:
+        return import_dotted(name)
+    except Mistake as mistake:
+        raise Mistake(mistake.what, mistake.mend, setting) from mistake
 
 
 def entry_points(group: str, name: str | None = None) -> list[EntryPoint]:

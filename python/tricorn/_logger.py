@@ -6,6 +6,7 @@ goes where the server's own lines go.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -113,8 +114,28 @@ def formatter(cfg: Config) -> Callable[..., Any] | None:
     given = cfg.access_log_formatter
     if given is None or (isinstance(given, str) and given.startswith("plugin:")):
         return None
-    found = _loading.import_dotted(given) if isinstance(given, str) else given
-    if not callable(found):
-        what = f"access_log_formatter {given!r} is not callable"
-        raise _loading.Mistake(what, "give a callable that takes the atoms and returns the line")
+    setting = "access_log_formatter"
+    found = _loading.import_setting(setting, given) if isinstance(given, str) else given
+    if not (callable(found) and _takes_one(found)):
+        what = f"{given!r} is not callable" + (" with one argument" if callable(found) else "")
+        mend = "give a callable that takes the atoms and returns the line"
+        raise _loading.Mistake(what, mend, setting)
     return found  # type: ignore[no-any-return]
+
+
+def _takes_one(function: Callable[..., Any]) -> bool:
+    """Whether a callable can be called with one argument, as far as anybody can tell."""
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+def check(cfg: Config) -> None:
+    """Find the classes, callables and files that the logs' settings name."""
+    formatter(cfg)
+    if issubclass(logger_class(cfg), glogging.Logger) and logger_class(cfg) is not Logger:
+        glogging.check_files(cfg)

@@ -118,6 +118,7 @@ class Logger:
 
     def _configure(self, cfg: Any) -> None:
         """Hand the loggers to the standard library's configuration, if there is one."""
+        check_files(cfg)
         if cfg.logconfig_dict:
             self._from_dict("logconfig_dict", cfg.logconfig_dict)
         elif cfg.logconfig_json:
@@ -126,26 +127,26 @@ class Logger:
                 with open(path, encoding="utf-8") as file:
                     given = json.load(file)
             except (OSError, ValueError) as error:
-                raise Mistake(f"logconfig_json {path!r}: {error}", "name a JSON file") from error
+                what = f"{path!r} cannot be read: {error}"
+                raise Mistake(what, "name a JSON file", "logconfig_json") from error
             self._from_dict("logconfig_json", given)
         elif cfg.logconfig:
             path = cfg.logconfig
-            if not os.path.exists(path):
-                raise Mistake(f"logconfig {path!r}: there is no such file", "name an ini file")
             defaults = CONFIG_DEFAULTS | {"__file__": path, "here": os.path.dirname(path)}
             texts = {key: value for key, value in defaults.items() if isinstance(value, str)}
             try:
                 logging.config.fileConfig(path, defaults=texts, disable_existing_loggers=False)
             except Exception as error:
-                what = f"logconfig {path!r} is not a logging configuration: {error}"
-                raise Mistake(what, "see Python's logging.config.fileConfig") from error
+                what = f"{path!r} is not a logging configuration: {error}"
+                mend = "see Python's logging.config.fileConfig"
+                raise Mistake(what, mend, "logconfig") from error
 
     def _from_dict(self, setting: str, given: dict[str, Any]) -> None:
         try:
             logging.config.dictConfig(CONFIG_DEFAULTS | given)
         except (ValueError, TypeError, AttributeError, ImportError) as error:
-            what = f"{setting} is not a logging configuration: {error}"
-            raise Mistake(what, "see Python's logging.config.dictConfig") from error
+            what = f"it is not a logging configuration: {error}"
+            raise Mistake(what, "see Python's logging.config.dictConfig", setting) from error
 
     def critical(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log at the level critical."""
@@ -261,12 +262,12 @@ class Logger:
         facility = SYSLOG_FACILITIES.get(cfg.syslog_facility.lower())
         if facility is None:
             what = f"'{cfg.syslog_facility}' is not a facility of a syslog"
-            raise Mistake(what, "give one such as user, daemon or local0")
+            raise Mistake(what, "give one such as user, daemon or local0", "syslog_facility")
         try:
             handler = logging.handlers.SysLogHandler(address, facility, kind)
         except OSError as error:
             what = f"the syslog at {cfg.syslog_addr} cannot be reached: {error}"
-            raise Mistake(what, "check syslog_addr") from error
+            raise Mistake(what, "name a syslog that runs", "syslog_addr") from error
         handler.setFormatter(formatter)
         vars(handler)["_gunicorn"] = True
         log.addHandler(handler)
@@ -321,6 +322,16 @@ def _give_away(handler: logging.FileHandler, cfg: Any) -> None:
         os.fchown(handler.stream.fileno(), cfg.uid, cfg.gid)
 
 
+def check_files(cfg: Any) -> None:
+    """Refuse a file that the configuration of the loggers is to be read from, and that is not."""
+    if cfg.logconfig_dict:
+        return
+    setting = "logconfig_json" if cfg.logconfig_json else "logconfig"
+    path = getattr(cfg, setting)
+    if path and not os.path.exists(path):
+        raise Mistake(f"{path!r} does not exist", "name a file that exists", setting)
+
+
 def parse_syslog_address(address: str) -> tuple[socket.SocketKind | None, Any]:
     """Return the kind of socket, and the address, that ``syslog_addr`` stands for."""
     if address.startswith("unix://"):
@@ -329,8 +340,8 @@ def parse_syslog_address(address: str) -> tuple[socket.SocketKind | None, Any]:
         return kinds.get(kind), path
     scheme, _, rest = address.partition("://")
     if scheme not in ("udp", "tcp"):
-        what = f"syslog_addr {address!r} begins with none of udp://, tcp:// and unix://"
-        raise Mistake(what, "give udp://HOST:PORT, tcp://HOST:PORT or unix://PATH")
+        what = f"{address!r} begins with none of udp://, tcp:// and unix://"
+        raise Mistake(what, "give udp://HOST:PORT, tcp://HOST:PORT or unix://PATH", "syslog_addr")
     host, _, port = rest.rpartition(":") if ":" in rest else (rest, "", "514")
     kind_of = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
     return kind_of[scheme], (host.strip("[]") or "localhost", int(port))

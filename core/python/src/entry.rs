@@ -18,7 +18,7 @@ use tricorn_server::run::{self, Origin};
 use tricorn_server::sock::{Inherited, VARIABLES};
 
 use crate::config::{Loaded, Wanted};
-use crate::failure::{exit_code, failure, is_instance, summary, trace};
+use crate::failure::{exit_code, is_instance, setting_failure, summary, trace};
 use crate::host::{InForce, PyHost, application_failure};
 use crate::logs::LoggerRelay;
 use crate::objects::{ArbiterControl, Wishes};
@@ -154,7 +154,7 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
         .map_err(|error| us(&error))?;
     let check_only = is_probe || wants("check_config") || wants("print_config");
     arbiter::check(&loaded.generation)?;
-    check_logs(py, &loaded.cfg)?;
+    check_logs(py, &loaded)?;
     let app = application(py, program, &loaded).map_err(|error| us(&error))?;
     if check_only {
         return check(py, &app);
@@ -303,14 +303,14 @@ fn us(error: &PyErr) -> Failure {
     )
 }
 
-/// Finds the classes and callables that the logs' settings name.
-fn check_logs(py: Python<'_>, cfg: &Py<PyAny>) -> Result<(), Failure> {
+/// Finds the classes, callables and files that the logs' settings name.
+fn check_logs(py: Python<'_>, loaded: &Loaded) -> Result<(), Failure> {
     let logger = py.import(intern!(py, "tricorn._logger"));
-    let found = logger.and_then(|module| {
-        module.call_method1(intern!(py, "logger_class"), (cfg,))?;
-        module.call_method1(intern!(py, "formatter"), (cfg,))
-    });
-    found.map(drop).map_err(|error| failure(py, &error))
+    let found = logger.and_then(|module| module.call_method1(intern!(py, "check"), (&loaded.cfg,)));
+    let settings = &loaded.generation.config.settings;
+    found
+        .map(drop)
+        .map_err(|error| setting_failure(py, settings, &error))
 }
 
 /// Makes the logger. One that is not native has what the server logs from now on.
@@ -321,7 +321,7 @@ fn make_logger<'py>(py: Python<'py>, loaded: &Loaded) -> Result<Bound<'py, PyAny
         .getattr(intern!(py, "logger_class"))
         .and_then(|class| class.call1((&loaded.cfg,)));
     let logger = made.map_err(|error| match is_instance(py, &error, "Mistake") {
-        true => failure(py, &error),
+        true => setting_failure(py, &loaded.generation.config.settings, &error),
         false => {
             say(true, &format!("{}\n", trace(py, &error)));
             Failure::operator(format!(

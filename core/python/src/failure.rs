@@ -3,6 +3,7 @@
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use tricorn_server::config::Settings;
 use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::hooks::HandlerError;
 
@@ -67,7 +68,8 @@ pub(crate) fn failure(py: Python<'_>, error: &PyErr) -> Failure {
     let is_mistake = is_instance(py, error, "Mistake");
     match (is_mistake, text("what"), text("mend")) {
         (true, Some(what), Some(mend)) => {
-            let failure = Failure::operator(what);
+            let title = text("setting").map(|name| format!("setting '{name}': "));
+            let failure = Failure::operator(title.unwrap_or_default() + &what);
             let failure = if mend.is_empty() {
                 failure
             } else {
@@ -90,6 +92,20 @@ pub(crate) fn failure(py: Python<'_>, error: &PyErr) -> Failure {
             }
             None => Failure::new(Blame::Us, summary(py, error)),
         },
+    }
+}
+
+/// A mistake in a setting's value, with the value's source.
+pub(crate) fn setting_failure(py: Python<'_>, settings: &Settings, error: &PyErr) -> Failure {
+    let failure = failure(py, error);
+    let setting = error.value(py).getattr(intern!(py, "setting"));
+    match setting.and_then(|name| name.extract::<String>()) {
+        Ok(name) => {
+            let source = settings.source(&name);
+            let failure = failure.from_origin(source.to_string());
+            failure.exits_with(source.exit())
+        }
+        Err(_) => failure,
     }
 }
 

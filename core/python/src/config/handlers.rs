@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyModule, PyString, PyTuple};
-use tricorn_server::error::Failure;
+use tricorn_server::error::{Exit, Failure};
 use tricorn_server::hooks::{Event, Handler, Source, Tongue};
 
 use super::callables::{Wanted, find};
@@ -53,7 +53,7 @@ pub(super) fn collect(
         }
     }
     for (name, target) in &sources.flags {
-        let event = find_event(name, "--hook")?;
+        let event = find_event(name, "--hook").map_err(|no| no.exits_with(Exit::Usage))?;
         let object = PyString::new(py, target).into_any();
         candidates.push(Candidate::plain(event, object, Source::CommandLine));
     }
@@ -218,7 +218,10 @@ fn checked(
         names: expected.names().unwrap_or_default(),
         accepts: &|count| expected.accepts(count),
     };
-    let found = find(loading, object, &wanted)?;
+    let found = find(loading, object, &wanted).map_err(|refusal| match source {
+        Source::CommandLine => refusal.exits_with(Exit::Usage),
+        _ => refusal,
+    })?;
     let handler = Handler {
         name: name.unwrap_or(found.described),
         source,

@@ -6,7 +6,7 @@ use tricorn_server::config::{Config, WorkerClass};
 use tricorn_server::error::Failure;
 
 use super::value::to_python;
-use crate::failure::failure;
+use crate::failure::setting_failure;
 
 /// Finds the class that `worker_class` names or is, and which loop its workers have.
 pub(super) fn settle(
@@ -23,9 +23,8 @@ pub(super) fn settle(
             .call_method1(intern!(py, "examine_worker_class"), (given,))?
             .extract()
     };
-    let (name, own_loop, unheard) = find().map_err(|error| {
-        failure(py, &error).from_origin(config.settings.source("worker_class").to_string())
-    })?;
+    let (name, own_loop, unheard) =
+        find().map_err(|error| setting_failure(py, &config.settings, &error))?;
     config.worker_class = match own_loop.as_deref() {
         Some("sync") => WorkerClass::Sync,
         Some("gthread") => WorkerClass::Gthread,

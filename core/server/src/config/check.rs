@@ -123,7 +123,11 @@ fn mode(value: Value) -> Result<Value, Refusal> {
         }
         _ => None,
     };
-    octal.map_or_else(|| count(value), |mode| Ok(Value::Int(mode)))
+    let mode = octal.map_or_else(|| count(value), |mode| Ok(Value::Int(mode)));
+    mode.map_err(|refusal| Refusal {
+        mend: "give a mode such as 0o022".to_owned(),
+        ..refusal
+    })
 }
 
 /// A number as Python's `int(text, 0)` reads it: with 0x, 0o and 0b, underscores, and no leading 0.

@@ -1,6 +1,8 @@
 //! The command line, derived from the declarations.
 
-use clap::builder::PossibleValuesParser;
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::check::strings;
@@ -252,17 +254,39 @@ fn argument(setting: &'static Setting) -> Arg {
             .value_name(metavar(setting)),
         Kind::Choice(words) => argument
             .value_name(metavar(setting))
-            .ignore_case(true)
             .hide_possible_values(true)
-            .value_parser(PossibleValuesParser::new(words.iter().copied())),
-        Kind::Switch(switch) if switch.bare => argument
+            .value_parser(Suggested(words)),
+        Kind::Switch(switch) => argument
             .value_name(metavar(setting))
-            .num_args(0..=1)
-            .default_missing_value(switch.on),
+            .num_args(if switch.bare { 0..=1 } else { 1..=1 })
+            .default_missing_value(switch.on)
+            .hide_possible_values(true)
+            .value_parser(Suggested(switch.words)),
         _ => argument
             .action(ArgAction::Set)
             .value_name(metavar(setting))
             .allow_negative_numbers(true),
+    }
+}
+
+/// Any text; shells are told of these words. What others mean is for the setting's check to say.
+#[derive(Clone)]
+struct Suggested(&'static [&'static str]);
+
+impl TypedValueParser for Suggested {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(PossibleValue::new)))
     }
 }
 
