@@ -288,6 +288,81 @@ def test_print_config_shows_every_setting(tmp_path):
     assert {"bind", "worker_class", "pre_fork", "limit_request_line"} <= rows.keys()
 
 
+def test_print_config_does_not_take_the_application_for_a_form(tmp_path):
+    for arguments in (["--print-config", PLAIN], [PLAIN, "--print-config"]):
+        done = run(tmp_path, *arguments)
+        assert done.returncode == 0
+        assert "workers" in done.stdout
+    done = run(tmp_path, "--print-config=text", PLAIN)
+    assert re.search(r"^workers +=", done.stdout, re.MULTILINE)
+
+
+def test_print_config_for_programs_is_json_with_values_and_sources(tmp_path):
+    (tmp_path / "gunicorn.conf.py").write_text(
+        "print('said by the file')\n"
+        "workers = 3\n"
+        "logger_class = __import__('logging').Logger\n"
+        "def post_fork(server, worker): pass\n"
+        "pre_request = [lambda worker, req: None, 'tests.test_settings:plain_hook']\n"
+    )
+    (tmp_path / "app.py").write_text("print('said by the application')\n" + plain("1"))
+    done = run(
+        tmp_path,
+        *("--print-config=json", "--timeout", "9", "--hook", "on_exit=builtins:repr"),
+        "app:application",
+        GUNICORN_CMD_ARGS="--keep-alive 4",
+        WEB_CONCURRENCY="2",
+        FORWARDED_ALLOW_IPS="10.0.0.1",
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert "said by the file" in done.stderr
+    assert "said by the application" in done.stderr
+    assert report["application"] == "app:application"
+    settings = report["settings"]
+    assert settings["workers"] == {"value": 3, "source": "./gunicorn.conf.py"}
+    assert settings["timeout"] == {"value": 9, "source": "command line"}
+    assert settings["keepalive"] == {
+        "value": 4,
+        "source": "environment variable GUNICORN_CMD_ARGS",
+    }
+    assert settings["forwarded_allow_ips"] == {
+        "value": ["10.0.0.1"],
+        "source": "environment variable FORWARDED_ALLOW_IPS",
+    }
+    assert settings["backlog"] == {"value": 2048, "source": "default"}
+    assert settings["logger_class"]["value"] == "<class 'logging.Logger'>"
+    hooks = {name: [row["handler"] for row in rows] for name, rows in report["hooks"].items()}
+    assert hooks["post_fork"] == ["gunicorn.conf.py:post_fork"]
+    assert hooks["pre_request"] == ["gunicorn.conf.py:<lambda>", "tests.test_settings:plain_hook"]
+    assert hooks["when_ready"] == []
+    (row,) = report["hooks"]["on_exit"]
+    assert row == {"handler": "builtins:repr", "source": "--hook", "kind": "python"}
+
+
+def plain_hook(worker, req):
+    """Do nothing."""
+
+
+@pytest.mark.parametrize("form", ["--print-config", "--print-config=json"])
+def test_print_config_keeps_secrets(tmp_path, form):
+    (tmp_path / "gunicorn.conf.py").write_text(
+        "raw_env = ['DATABASE=postgres://site:hunter2@db']\n"
+        "logconfig_dict = {'version': 1, 'x': {'password': 'hunter2'}}\n"
+    )
+    done = run(tmp_path, form, PLAIN)
+    assert done.returncode == 0, done.stderr
+    assert "DATABASE=***" in done.stdout
+    assert "hunter2" not in done.stdout
+
+
+def test_print_config_can_be_asked_for_in_the_file_too(tmp_path):
+    (tmp_path / "gunicorn.conf.py").write_text("print_config = 'json'\n")
+    done = run(tmp_path, PLAIN)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["settings"]["print_config"]["value"] == "json"
+
+
 def test_help_names_every_setting_of_the_command_line(tmp_path):
     done = run(tmp_path, "--help")
     assert done.returncode == 0

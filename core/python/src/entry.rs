@@ -17,7 +17,7 @@ use tricorn_server::plugin::tools;
 use tricorn_server::run::{self, Origin};
 use tricorn_server::sock::{Inherited, VARIABLES};
 
-use crate::config::{Loaded, Wanted};
+use crate::config::{Loaded, Page, Wanted};
 use crate::failure::{exit_code, is_instance, setting_failure, summary, trace};
 use crate::host::{InForce, PyHost, application_failure};
 use crate::logs::LoggerRelay;
@@ -128,6 +128,8 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
     // Before any code of the operator's, and any program that it starts, can see it.
     let is_probe = std::env::var_os(PROBE).is_some();
     forget(py, &[HANDOVER, PROBE])?;
+    let page = Page::of(wanted.line())
+        .map_err(|error| Failure::new(Blame::Environment, error.to_string()))?;
     let loaded = wanted.load(py)?;
     let config = Arc::clone(&loaded.generation.config);
     for warning in &loaded.warnings {
@@ -138,10 +140,7 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
         return Ok(Exit::Ok.code());
     }
     let wants = |name: &str| config.settings.value(name) == &Value::Bool(true);
-    if wants("print_config") {
-        say(false, &config.settings.print());
-        say(false, &loaded.generation.bus.print());
-    }
+    let is_printed = page.write(&loaded);
     let program = wanted.program(py);
     let is_named = loaded.uri.is_some() || config.settings.value("paste") != &Value::None;
     if !is_named && program.is_none() {
@@ -152,7 +151,7 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
     process::set_variables(py, &config)
         .and_then(|()| process::set_paths(py, &config))
         .map_err(|error| us(&error))?;
-    let check_only = is_probe || wants("check_config") || wants("print_config");
+    let check_only = is_probe || is_printed || wants("check_config");
     arbiter::check(&loaded.generation)?;
     check_logs(py, &loaded)?;
     let app = application(py, program, &loaded).map_err(|error| us(&error))?;

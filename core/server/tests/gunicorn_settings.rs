@@ -195,7 +195,7 @@ fn facts() -> BTreeMap<&'static str, Fact> {
 fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "text",
-        Kind::Bool | Kind::Off => "bool",
+        Kind::Bool | Kind::Off | Kind::Report(_) => "bool",
         Kind::Count => "count",
         Kind::Range(..) => "range",
         Kind::Mode => "mode",

@@ -3,6 +3,7 @@
 mod callables;
 mod handlers;
 mod program;
+mod report;
 mod source;
 mod value;
 mod view;
@@ -14,6 +15,7 @@ use pyo3::types::PyList;
 use tricorn_server::config::{Address, Settings, Source};
 
 pub(crate) use program::{Reading, Wanted, default_settings, explain, read_for_program};
+pub(crate) use report::Page;
 pub(crate) use source::Loaded;
 pub(crate) use value::to_python;
 

@@ -23,11 +23,16 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
-    /// The command line that is to be acted on.
+    /// What is to be done.
     pub(crate) fn verb(&self) -> Verb {
+        self.line().map_or(Verb::Serve, |line| line.verb.clone())
+    }
+
+    /// The command line, if the command was run.
+    pub(crate) fn line(&self) -> Option<&CommandLine> {
         match self {
-            Self::Command(line) => line.verb.clone(),
-            Self::Program(_) => Verb::Serve,
+            Self::Command(line) => Some(line),
+            Self::Program(_) => None,
         }
     }
 

@@ -26,6 +26,7 @@ pub(super) fn check(setting: &Setting, value: Value) -> Result<Value, Refusal> {
     match setting.kind {
         Kind::Text => text(value),
         Kind::Bool | Kind::Off => truth(value),
+        Kind::Report(forms) => words::report(value, forms),
         Kind::Count => count(value),
         Kind::Seconds => seconds(value),
         Kind::Bytes => super::size::check(value)
@@ -60,7 +61,7 @@ pub(super) fn text(value: Value) -> Result<Value, Refusal> {
     }
 }
 
-fn truth(value: Value) -> Result<Value, Refusal> {
+pub(super) fn truth(value: Value) -> Result<Value, Refusal> {
     match value {
         Value::None => Ok(Value::Bool(false)),
         Value::Bool(truth) => Ok(Value::Bool(truth)),

@@ -1,6 +1,6 @@
 //! Checking values that are words out of a few.
 
-use super::check::{Refusal, comma_list, refuse, strings};
+use super::check::{Refusal, comma_list, refuse, strings, truth};
 use super::setting::Switch;
 use super::value::Value;
 
@@ -17,6 +17,22 @@ pub(super) fn choice(value: Value, words: &[&str]) -> Result<Value, Refusal> {
         format!("{value} is not one of {}", words.join(", ")),
         format!("give one of {}", words.join(", ")),
     )
+}
+
+/// The first form is what true means.
+pub(super) fn report(value: Value, forms: &[&str]) -> Result<Value, Refusal> {
+    let given = match &value {
+        Value::Str(word) => word.trim().to_ascii_lowercase(),
+        _ => String::new(),
+    };
+    match forms.iter().position(|form| *form == given) {
+        Some(0) => Ok(Value::Bool(true)),
+        Some(_) => Ok(Value::Str(given)),
+        None => truth(value).map_err(|refusal| Refusal {
+            what: format!("{}, nor one of {}", refusal.what, forms.join(", ")),
+            ..refusal
+        }),
+    }
 }
 
 pub(super) fn switched(value: Value, switch: &Switch) -> Result<Value, Refusal> {

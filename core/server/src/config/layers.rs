@@ -188,15 +188,6 @@ impl Settings {
             .from_origin(self.source(name).to_string())
             .exits_with(self.source(name).exit())
     }
-
-    /// The settings as `--print-config` shows them: one line each, sorted, with the source.
-    #[must_use]
-    pub fn print(&self) -> String {
-        let width = self.0.keys().map(|name| name.len()).max().unwrap_or(0);
-        self.entries()
-            .map(|(name, entry)| format!("{name:width$} = {}  # {}\n", entry.value, entry.source))
-            .collect()
-    }
 }
 
 #[cfg(test)]
@@ -281,16 +272,5 @@ mod tests {
     #[test]
     fn unknown_names_are_passed_over() {
         assert!(resolve(&[file(&[("no_such_setting", 1.into())])]).is_ok());
-    }
-
-    #[test]
-    fn the_print_shows_every_setting_with_its_source() {
-        let print = resolve(&[file(&[("workers", 3.into())])]).unwrap().print();
-        assert_eq!(print.lines().count(), declared::all().count());
-        let line = print
-            .lines()
-            .find(|line| line.starts_with("workers "))
-            .unwrap();
-        assert!(line.ends_with("= 3  # conf.py"), "{line}");
     }
 }

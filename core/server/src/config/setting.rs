@@ -24,6 +24,8 @@ pub struct Setting {
     pub reach: Reach,
     /// gunicorn has no setting of this name: in its config files it may be a variable.
     pub ours: bool,
+    /// Parts of its value may be secrets: they are not printed.
+    pub secret: bool,
 }
 
 /// What values a setting takes. The rules are gunicorn's, so that its files load as they stand.
@@ -35,6 +37,8 @@ pub enum Kind {
     Bool,
     /// A flag that turns something off that is on otherwise.
     Off,
+    /// True or false, or one of these forms of what is printed; true stands for the first.
+    Report(&'static [&'static str]),
     /// A whole number, 0 or more.
     Count,
     /// A number of seconds, 0 or more; a fraction is taken.
@@ -204,6 +208,7 @@ impl Setting {
             help: "",
             reach: Reach::Full,
             ours: false,
+            secret: false,
         }
     }
 
@@ -214,6 +219,11 @@ impl Setting {
 
     pub(super) const fn ours(mut self) -> Self {
         self.ours = true;
+        self
+    }
+
+    pub(super) const fn secret(mut self) -> Self {
+        self.secret = true;
         self
     }
 

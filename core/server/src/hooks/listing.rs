@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::{Value as Json, json};
+
 use super::bus::{Bus, Slot};
 use super::handler::{Handler, Source};
 use super::table::Event;
@@ -19,6 +21,21 @@ impl Bus {
             format!("{:width$} = {shown}\n", event.name())
         };
         Event::ALL.iter().map(row).collect()
+    }
+
+    /// Every event with its handlers in the order they run, for programs.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let handler = |slot: &Slot| {
+            let Slot { handler, .. } = slot;
+            let source = handler.source.to_string();
+            json!({"handler": handler.name, "source": source, "kind": handler.tongue.name()})
+        };
+        let row = |&event: &Event| {
+            let handlers = self.chain(event).iter().map(handler).collect::<Vec<_>>();
+            (event.name().to_owned(), Json::Array(handlers))
+        };
+        Json::Object(Event::ALL.iter().map(row).collect())
     }
 
     /// Every event with its handlers in the order they run, as `tricorn hooks list` shows them.

@@ -28,9 +28,9 @@ pub(super) const DEBUGGING: &[Setting] = &[
     Setting::new(D, "check_config", Kind::Bool, Default::Bool(false))
         .flags(&["--check-config"])
         .help("Check the configuration and the application, then exit"),
-    Setting::new(D, "print_config", Kind::Bool, Default::Bool(false))
+    Setting::new(D, "print_config", Kind::Report(&["text", "json"]), Default::Bool(false))
         .flags(&["--print-config"])
-        .help("Print the settings and where each comes from, check them, then exit"),
+        .help("Print the settings and where each comes from, check them, then exit; --print-config=json for programs"),
 ];
 
 const S: Section = Section::ServerMechanics;
@@ -67,6 +67,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .flags(&["-D", "--daemon"])
         .help("Run in the background"),
     Setting::new(S, "raw_env", Kind::List, Default::List(&[]))
+        .secret()
         .flags(&["-e", "--env"])
         .metavar("NAME=VALUE")
         .help("Set an environment variable for the application; may be repeated"),

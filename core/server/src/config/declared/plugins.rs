@@ -10,11 +10,13 @@ const ALLOWED: &[&str] = &["panic-abort", "threads", "permissions"];
 pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "plugins", Kind::Plugins, Default::List(&[]))
         .ours()
+        .secret()
         .flags(&["--plugin"])
         .metavar("FILE")
         .help("Compiled plugin to load: a file (FILE#ID for one of several in it) or package:NAME; may be repeated"),
     Setting::new(S, "plugin_options", Kind::List, Default::List(&[]))
         .ours()
+        .secret()
         .flags(&["--plugin-option"])
         .metavar("NAME.KEY=VALUE")
         .help("Set an option of the plugin of this file name, package name or id, as JSON or as text; may be repeated"),
