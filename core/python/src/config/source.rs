@@ -342,6 +342,16 @@ impl File {
         self.warnings
             .push(format!("{}: '{name}' is left alone: {why}", self.name));
     }
+
+    /// A name that is nearly a setting's is a variable where that setting is set too.
+    fn warn_of_slips(&mut self, slips: Vec<(String, &str)>) {
+        for (name, meant) in slips {
+            if self.layer.values.iter().all(|(set, _)| set != meant) {
+                let what = format!("'{name}' is no setting; is '{meant}' meant?");
+                self.warnings.push(format!("{}: {what}", self.name));
+            }
+        }
+    }
 }
 
 /// Settings, hooks, and names that are nearly one of them.
@@ -355,6 +365,7 @@ fn sort_out(names: &Bound<'_, PyDict>, source: Source) -> File {
         hooks: Vec::new(),
         warnings: Vec::new(),
     };
+    let mut slips = Vec::new();
     for (key, object) in names.iter() {
         let Ok(name) = key.extract::<String>() else {
             continue;
@@ -374,12 +385,10 @@ fn sort_out(names: &Bound<'_, PyDict>, source: Source) -> File {
         } else if is_plain(&object)
             && let Some(meant) = nearly_a_setting(&name)
         {
-            file.warnings.push(format!(
-                "{}: '{name}' is no setting; is '{meant}' meant?",
-                file.name
-            ));
+            slips.push((name, meant));
         }
     }
+    file.warn_of_slips(slips);
     file
 }
 

@@ -177,8 +177,9 @@ impl Reader<'_> {
         let name = self.text("loglevel").unwrap_or("info");
         match name.to_ascii_lowercase().as_str() {
             "trace" => Ok(log::LevelFilter::Trace),
-            "debug" | "notset" => Ok(log::LevelFilter::Debug),
-            "info" => Ok(log::LevelFilter::Info),
+            "debug" => Ok(log::LevelFilter::Debug),
+            // gunicorn does not know it either, and takes its default.
+            "info" | "notset" => Ok(log::LevelFilter::Info),
             "warning" | "warn" => Ok(log::LevelFilter::Warn),
             "error" | "critical" | "fatal" => Ok(log::LevelFilter::Error),
             _ => Err(self

@@ -1,4 +1,4 @@
-//! Names in a config file that are nearly a setting's.
+//! Names in a config file that are nearly a setting's, or a flag's.
 
 use super::declared;
 
@@ -9,6 +9,18 @@ pub fn nearly_a_setting(name: &str) -> Option<&'static str> {
     if declared::find(name).is_some() || name.len() < 5 || name.starts_with('_') {
         return None;
     }
+    named_by_flag(name).or_else(|| closest(name))
+}
+
+/// The setting that the flag of this name sets: `preload` is none, but `--preload` sets one.
+fn named_by_flag(name: &str) -> Option<&'static str> {
+    let flag = format!("--{}", name.replace('_', "-"));
+    declared::all()
+        .find(|setting| setting.flags.contains(&flag.as_str()))
+        .map(|setting| setting.name)
+}
+
+fn closest(name: &str) -> Option<&'static str> {
     declared::all()
         .map(|setting| {
             (
@@ -30,6 +42,8 @@ mod tests {
         assert_eq!(nearly_a_setting("loglever"), Some("loglevel"));
         assert_eq!(nearly_a_setting("worker_clas"), Some("worker_class"));
         assert_eq!(nearly_a_setting("wrokers"), Some("workers"));
+        assert_eq!(nearly_a_setting("preload"), Some("preload_app"));
+        assert_eq!(nearly_a_setting("access_logfile"), Some("accesslog"));
         for other in [
             "workers",
             "name",
