@@ -18,7 +18,7 @@ use tricorn_server::run::{self, Origin};
 use tricorn_server::sock::{Inherited, VARIABLES};
 
 use crate::config::{Loaded, Page, Wanted};
-use crate::failure::{exit_code, is_instance, setting_failure, summary, trace};
+use crate::failure::{exit_code, failure, is_instance, setting_failure, summary, trace};
 use crate::host::{InForce, PyHost, application_failure};
 use crate::logs::LoggerRelay;
 use crate::objects::{ArbiterControl, Wishes};
@@ -123,6 +123,9 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
     if let Verb::Plugin(verb) = &verb {
         return act_on_plugin(py, verb);
     }
+    if let Verb::Migrate(words) = &verb {
+        return migrate(py, words);
+    }
     py.import(intern!(py, "tricorn.config"))
         .map_err(|error| us(&error))?;
     // Before any code of the operator's, and any program that it starts, can see it.
@@ -195,6 +198,14 @@ fn inherit(py: Python<'_>) -> Result<Inherited, Failure> {
     let inherited = Inherited::from_variables(|name| std::env::var(name).ok())?;
     forget(py, &VARIABLES)?;
     Ok(inherited)
+}
+
+/// Says what changes for a site that moves here; serves nothing.
+fn migrate(py: Python<'_>, words: &[String]) -> Result<i32, Failure> {
+    py.import(intern!(py, "tricorn._migrate"))
+        .and_then(|module| module.call_method1(intern!(py, "main"), (words,)))
+        .and_then(|code| code.extract())
+        .map_err(|error| failure(py, &error))
 }
 
 /// Looks at a plugin file, puts it to the test, or begins a new one.

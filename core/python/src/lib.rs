@@ -26,7 +26,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use super::config::{
-        Reading, check_setting, default_settings, explain, parse_addresses, read_for_program,
+        Reading, check_setting, default_settings, explain, judge_settings, known_events,
+        known_settings, nearly_a_setting, parse_addresses, read_arguments, read_for_program,
     };
     #[pymodule_export]
     use super::entry::{main, serve, start_directory_of_server};

@@ -1,6 +1,7 @@
 //! The configuration, from where it stands to a generation: the Python side of it.
 
 mod callables;
+mod catalogue;
 mod handlers;
 mod program;
 mod report;
@@ -14,6 +15,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use tricorn_server::config::{Address, Settings, Source};
 
+pub(crate) use catalogue::{
+    judge_settings, known_events, known_settings, nearly_a_setting, read_arguments,
+};
 pub(crate) use program::{Reading, Wanted, default_settings, explain, read_for_program};
 pub(crate) use report::Page;
 pub(crate) use source::Loaded;

@@ -25,6 +25,9 @@ pub struct CommandLine {
 
 pub use super::plugin_cli::PluginVerb;
 
+/// The verb that is told of another server's command line.
+pub(super) const MIGRATE: &str = "migrate";
+
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
@@ -34,6 +37,23 @@ pub enum Verb {
     ListHooks,
     /// Something about one plugin file.
     Plugin(PluginVerb),
+    /// Say what changes for a site that moves here, named by these words.
+    Migrate(Vec<String>),
+}
+
+impl CommandLine {
+    /// A command line that asks for nothing but this.
+    fn of(verb: Verb, source: Source) -> Self {
+        Self {
+            verb,
+            app: None,
+            layer: Layer {
+                source,
+                values: Vec::new(),
+            },
+            hooks: Vec::new(),
+        }
+    }
 }
 
 /// A command line that is answered at once: help, the version, or what is wrong with it.
@@ -52,6 +72,13 @@ pub struct Answer {
 /// # Errors
 /// The answer, where there is nothing to do but to print it.
 pub fn parse(arguments: &[String], source: Source) -> Result<CommandLine, Answer> {
+    // What stands after this word may be another server's command line: it is not read here.
+    if let [word, words @ ..] = arguments
+        && word == MIGRATE
+        && source == Source::CommandLine
+    {
+        return Ok(CommandLine::of(Verb::Migrate(words.to_vec()), source));
+    }
     let arguments = give_proxy_protocol_its_mode(arguments);
     let matches = command()
         .try_get_matches_from(arguments)
@@ -62,16 +89,9 @@ pub fn parse(arguments: &[String], source: Source) -> Result<CommandLine, Answer
             _ => return Err(incomplete("tricorn hooks list")),
         },
         Some(("plugin", plugin)) => {
-            return Ok(CommandLine {
-                verb: Verb::Plugin(plugin_verb(plugin)?),
-                app: None,
-                layer: Layer {
-                    source,
-                    values: Vec::new(),
-                },
-                hooks: Vec::new(),
-            });
+            return Ok(CommandLine::of(Verb::Plugin(plugin_verb(plugin)?), source));
         }
+        Some((MIGRATE, _)) => return Err(incomplete("tricorn migrate [FILE], as the first word")),
         _ => (Verb::Serve, matches),
     };
     let app = matches
@@ -276,6 +296,17 @@ mod tests {
             (Verb::Serve, Some("hooks"))
         );
         assert_eq!(parsed("hooks").unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn what_stands_after_migrate_is_left_as_it_is() {
+        let words = ["-- gunicorn -w 4 --no-such-flag", "--help", ""];
+        for given in words {
+            let expected = given.split_whitespace().map(str::to_owned).collect();
+            let line = parsed(&format!("migrate {given}")).unwrap();
+            assert_eq!(line.verb, Verb::Migrate(expected));
+        }
+        assert_eq!(parsed("-w 2 migrate").unwrap_err().exit, Exit::Usage);
     }
 
     #[test]

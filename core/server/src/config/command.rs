@@ -6,6 +6,7 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, Command};
 
 use super::check::strings;
+use super::cli::MIGRATE;
 use super::declared;
 use super::plugin_cli::plugin_command;
 use super::setting::{Default, Kind, Reach, Setting};
@@ -34,9 +35,13 @@ pub fn command() -> Command {
                 .help("Print the version"),
         )
         .about("A pre-fork server for Python web applications")
-        .override_usage("tricorn [OPTIONS] [APP_MODULE]\n       tricorn hooks list [OPTIONS]\n       tricorn plugin inspect|check|new ...")
+        .override_usage("tricorn [OPTIONS] [APP_MODULE]\n       tricorn hooks list [OPTIONS]\n       tricorn plugin inspect|check|new ...\n       tricorn migrate [FILE] [-- COMMAND LINE]")
         .subcommand(hooks)
         .subcommand(plugin_command())
+        .subcommand(
+            Command::new(MIGRATE)
+                .about("Say what changes for a site that moves here from gunicorn"),
+        )
         .subcommand_precedence_over_arg(true)
         .disable_help_subcommand(true)
 }
