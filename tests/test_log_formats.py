@@ -7,10 +7,14 @@ import re
 
 import pytest
 
+from tests.harness.client import Client
 from tests.harness.server import run
 from tests.test_logs import PLAIN, logged
 
 LOG = ("--access-logfile", "access.log")
+
+#: A logger in Python that changes nothing.
+LOGGER = "from gunicorn.glogging import Logger\nclass Same(Logger): pass\nlogger_class = Same\n"
 
 #: What a client might send to break a line: ends, terminal sequences, quotes, backslashes.
 NASTY = "%0D%0A%1B%5B31m%00%22%5C%22%E2%80%A8"
@@ -92,6 +96,33 @@ def test_a_refused_request_has_its_json_too(server):
     assert told["method"] is None
     assert told["path"] is None
     assert told["request"].startswith('GARB"AGE\\')
+
+
+@pytest.fixture(params=["", LOGGER], ids=["native", "in Python"])
+def log_over_a_unix_socket(server, request):
+    """Have a request over a unix socket logged, natively and by a logger in Python."""
+
+    def log(form):
+        path = str(server.folder / "site.sock")
+        arguments = (*LOG, "--access-logformat", form)
+        server.start(PLAIN, *arguments, bind=f"unix:{path}", config=request.param)
+        with Client(path) as client:
+            client.get("/hello", "Referer:")
+        (line,) = logged(server)
+        return line
+
+    return log
+
+
+def test_what_is_there_and_empty_is_no_dash(log_over_a_unix_socket):
+    form = "[%(h)s] [%({REMOTE_ADDR}e)s] [%(q)s] [%(f)s] [%({REMOTE_PORT}e)s]"
+    assert log_over_a_unix_socket(form) == "[] [] [] [] [-]"
+
+
+def test_json_has_no_address_for_the_client_of_a_unix_socket(log_over_a_unix_socket):
+    told = json.loads(log_over_a_unix_socket("json"))
+    assert told["client"] is None
+    assert (told["query"], told["referer"]) == ("", "")
 
 
 @pytest.mark.parametrize("atom", ATOMS)

@@ -55,6 +55,15 @@ def test_a_format_sees_refused_requests_too(server):
     assert (told["request"], told["method"], told["status"]) == ("NONSENSE", None, 400)
 
 
+def test_a_format_has_no_address_for_the_client_of_a_unix_socket(server):
+    path = str(server.folder / "site.sock")
+    config = plugins() + FORMATTER + "access_log_format = 'client,path'\n"
+    server.start(PLAIN, *LOG, config=config, bind=f"unix:{path}")
+    with Client(path) as client:
+        client.get("/hello")
+    assert logged(server) == ['{"client":null,"path":"/hello"}']
+
+
 def start_with_logger(server, *arguments, **options):
     """Start a server whose logs a plugin has; the address it listens at."""
     config = plugins(errors="errors.json", access="requests.json", **options)

@@ -132,7 +132,7 @@ def as_json(resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> 
     told = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(moment))
         + f".{int(moment * 1000) % 1000:03d}{zone[:3]}:{zone[3:]}",
-        "client": found["h"],
+        "client": found["h"] or None,
         "user": user_name(environ),
         "request": _utf8(found["r"]).strip() or None,
         "method": method,

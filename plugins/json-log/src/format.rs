@@ -91,7 +91,7 @@ fn constant(fields: &BTreeMap<String, Value>) -> Vec<u8> {
 fn field(name: &str, record: &AccessRecord<'_>, object: &mut Object<'_>) {
     match name {
         "time" => object.time(name, record.time()),
-        "client" => object.text(name, record.client()),
+        "client" => object.optional(name, record.client()),
         "user" => object.optional(name, record.user()),
         "request" => object.optional(name, record.request_line()),
         "method" => object.optional(name, record.method()),

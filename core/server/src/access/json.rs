@@ -17,9 +17,15 @@ pub(super) fn render(record: &Record<'_>, line: &mut String) {
     let is_read = head.unread_line().is_none();
     line.push_str("{\"time\":\"");
     iso_time(line);
-    line.push_str("\",\"client\":\"");
-    client(record, line);
-    line.push_str("\",\"user\":");
+    line.push_str("\",\"client\":");
+    if record.request.endpoints.client().is_some() {
+        line.push('"');
+        client(record, line);
+        line.push('"');
+    } else {
+        line.push_str("null");
+    }
+    line.push_str(",\"user\":");
     optional(user_name(head).as_deref(), line);
     line.push_str(",\"request\":");
     request_line(head, line);
