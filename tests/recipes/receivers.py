@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,4 +51,25 @@ def receiver() -> Iterator[Receiver]:
             yield server
         finally:
             server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def datagrams() -> Iterator[tuple[str, list[str]]]:
+    """Give the address of a UDP socket, and the lines that arrive there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        lines: list[str] = []
+
+        def receive() -> None:
+            while data := sock.recv(65536):
+                lines.extend(data.decode().splitlines())
+
+        thread = threading.Thread(target=receive)
+        thread.start()
+        host, port = sock.getsockname()
+        try:
+            yield f"{host}:{port}", lines
+        finally:
+            sock.sendto(b"", (host, port))
             thread.join()
