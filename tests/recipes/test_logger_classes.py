@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import signal
 
 import pytest
 
@@ -46,3 +48,55 @@ def test_a_subclass_of_the_statsd_logger_sends_its_metrics_and_the_servers(serve
     durations = [line for line in told if line.startswith("shop.gunicorn.request.duration:")]
     assert len(durations) == 3
     assert all(re.fullmatch(r"\S+:\d+\.\d+\|ms", line) for line in durations)
+
+
+def told(server, message, count=1):
+    """Wait for lines with this in their message, and return what they tell; all lines are JSON."""
+    server.wait_for_log(message, count)
+    lines = [json.loads(line) for line in server.log.splitlines()]
+    return [line for line in lines if message in line["message"]]
+
+
+def test_every_line_is_json_under_a_subclass_with_json_formatters(server):
+    write_recipe(server, "JSON, by a logger class")
+    server.start(PLAIN, "-w", "2")
+    server.get("/hello?a=b", 'User-Agent: "x"')
+    (line,) = told(server, "GET /hello?a=b HTTP/1.1")
+    assert line["process"] in server.workers()
+    assert line["microseconds"] > 0
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/hello", "200")
+    assert line["bytes"] == 5
+    server.get("/nowhere")
+    assert told(server, "GET /nowhere HTTP/1.1")[0]["status"] == "500"
+    (error,) = told(server, "Error handling request")
+    assert error["levelname"] == "ERROR"
+    server.send_signal(signal.SIGHUP)
+    told(server, "Booting worker", 4)
+    server.send_signal(signal.SIGUSR1)
+    assert server.stop() == 0
+    (last,) = told(server, "Shutting down")
+    assert (last["levelname"], last["process"]) == ("INFO", server.pid)
+
+
+def test_every_line_is_json_under_logconfig_dict_with_the_atoms_as_arguments(server):
+    write_recipe(server, "JSON, by logconfig_dict")
+    server.write(
+        "app.py",
+        """
+        import logging
+        from tests.apps.plain import application
+        logging.getLogger("shop").warning("loaded")
+        """,
+    )
+    server.start()
+    server.get("/hello")
+    (line,) = told(server, "GET /hello HTTP/1.1")
+    assert line["name"] == "gunicorn.access"
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/hello", "200")
+    assert told(server, "loaded")[0]["name"] == "shop"
+    server.get("/nowhere")
+    assert told(server, "Error handling request")[0]["name"] == "gunicorn.error"
+    server.send_signal(signal.SIGHUP)
+    told(server, "Booting worker", 2)
+    assert server.stop() == 0
+    assert len(told(server, "Shutting down")) == 1
