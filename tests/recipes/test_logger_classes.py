@@ -50,11 +50,20 @@ def test_a_subclass_of_the_statsd_logger_sends_its_metrics_and_the_servers(serve
     assert all(re.fullmatch(r"\S+:\d+\.\d+\|ms", line) for line in durations)
 
 
-def told(server, message, count=1):
-    """Wait for lines with this in their message, and return what they tell; all lines are JSON."""
-    server.wait_for_log(message, count)
-    lines = [json.loads(line) for line in server.log.splitlines()]
-    return [line for line in lines if message in line["message"]]
+def told(server, text, count=1, **wanted):
+    """Wait for so many lines that say this, and return what they tell; all lines are JSON."""
+
+    def find():
+        # The last one may be on its way.
+        lines = [json.loads(line) for line in server.log.split("\n")[:-1]]
+        found = [
+            line
+            for line in lines
+            if text in line.get("message", line.get("event")) and wanted.items() <= line.items()
+        ]
+        return found if len(found) >= count else None
+
+    return eventually(find, f"{count} lines with {text!r}")
 
 
 def test_every_line_is_json_under_a_subclass_with_json_formatters(server):
@@ -100,3 +109,24 @@ def test_every_line_is_json_under_logconfig_dict_with_the_atoms_as_arguments(ser
     told(server, "Booting worker", 2)
     assert server.stop() == 0
     assert len(told(server, "Shutting down")) == 1
+
+
+def test_the_server_the_hooks_and_the_application_log_through_structlog(server, arguments):
+    write_recipe(server, "structlog")
+    server.start("shop:application", "-w", "2", *arguments)
+    for number in range(20):
+        server.get(f"/{number}")
+    orders = told(server, "order", 20, source="shop")
+    requests = told(server, "request", 20, source="access")
+    assert len(orders) == len(requests) == 20
+    assert {line["request_id"]: line["table"] for line in orders} == {
+        line["request_id"]: line["path"] for line in requests
+    }
+    assert {line["status"] for line in requests} == {"200 OK"}
+
+    server.send_signal(signal.SIGHUP)
+    told(server, "Booting worker", 4)
+    server.send_signal(signal.SIGUSR1)
+    assert server.stop() == 0
+    (last,) = told(server, "Shutting down", source="server")
+    assert last["level"] == "info"
