@@ -18,11 +18,10 @@ from tests.recipes.prometheus import living, scraped, total
 def start(server):
     """Start the shop of a recipe, and return it."""
 
-    def start(*titles, arguments=(), **variables):
+    def start(*titles, app="shop:application", arguments=(), **variables):
         write_recipe(server, *titles)
         folder = str(folder_of_metrics(server))
-        server.start("shop:application", *arguments, PROMETHEUS_MULTIPROC_DIR=folder, **variables)
-        return server
+        return server.start(app, *arguments, PROMETHEUS_MULTIPROC_DIR=folder, **variables)
 
     return start
 
@@ -94,6 +93,31 @@ def test_metrics_have_an_address_of_their_own_whatever_the_workers_do(start):
     server.send_signal(signal.SIGHUP)
     eventually(lambda: not takers & living(scraped(url), "running"), "the old ones' gauges vanish")
     assert total(scraped(url), "orders_total") == count
+
+
+def test_flasks_exporter_counts_at_an_address_of_its_own_what_workers_served(start):
+    port = free_port()
+    server = start("Flask, with prometheus-flask-exporter", app="shop:app", METRICS_PORT=str(port))
+    count, takers = order_from_each(server)
+    os.kill(takers.pop(), signal.SIGKILL)
+    server.wait_for_log("Booting worker", 3)
+    assert server.get("/nowhere").status == 404
+    samples = scraped(f"http://127.0.0.1:{port}/metrics")
+    assert total(samples, "flask_http_request_total", method="GET", status="200") == count
+    assert total(samples, "flask_http_request_total", method="GET", status="404") == 1
+
+
+def test_djangos_exporter_counts_requests_and_queries_of_all_workers(start):
+    server = start("Django, with django-prometheus", app="project.wsgi:application")
+    count, takers = order_from_each(server)
+    os.kill(takers.pop(), signal.SIGKILL)
+    server.wait_for_log("Booting worker", 3)
+    assert server.get("/nowhere").status == 404
+    samples = scraped(f"{server.url}/metrics")
+    responses = "django_http_responses_total_by_status_total"
+    assert total(samples, responses, status="200") == count
+    assert total(samples, responses, status="404") == 1
+    assert total(samples, "django_db_execute_total", vendor="sqlite") == count
 
 
 def test_gunicorn_itself_is_not_there():
