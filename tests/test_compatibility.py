@@ -50,12 +50,6 @@ def test_a_file_written_for_gunicorn_does_not_keep_the_server_from_starting(serv
     assert server.get("/hello").status == 200
 
 
-@pytest.mark.parametrize("name", ["paste"])
-def test_a_setting_that_is_not_honoured_yet_is_pointed_out(server, name):
-    server.start(PLAIN, config=f"{name} = 'anything'\n")
-    assert f"setting '{name}' (from server.conf.py) is not honoured yet" in server.log
-
-
 @pytest.mark.parametrize("flag", ["--no-control-socket", "-R", "--initgroups"])
 def test_a_flag_of_gunicorns_that_does_nothing_here_is_taken(server, flag):
     server.start(PLAIN, flag)

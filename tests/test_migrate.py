@@ -105,7 +105,8 @@ def child_exit(server, worker): pass
         ("wrokers = 2", "wrokers", "unknown", "workers"),
         ("def after_fork(server, worker): pass", "after_fork", "unknown", "post_fork"),
         ("def when_readyy(server): pass", "when_readyy", "unknown", "when_ready"),
-        ("worker_class = 'aiohttp.GunicornWebWorker'", "worker_class", "not yet", "aiohttp"),
+        ("worker_class = 'no.such.Class'", "worker_class", "refused", "no.such"),
+        ("worker_class = 'uvicorn.workers.UvicornWorker'", "worker_class", "same", "own loop"),
         ("worker_class = 'eventlet'", "worker_class", "not yet", "gthread"),
     ],
 )
@@ -273,11 +274,11 @@ def test_an_import_that_is_not_answered_says_what_to_do(tmp_path):
 
 
 def test_the_package_of_a_worker_class_is_named(tmp_path):
-    package = tmp_path / "aiohttp-9.9.dist-info"
+    package = tmp_path / "eventlet-9.9.dist-info"
     package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: aiohttp\nVersion: 9.9\n")
-    config = "worker_class = 'aiohttp.GunicornWebWorker'\n"
-    assert verdicts(tmp_path, config=config, table="packages") == {"aiohttp 9.9": "not yet"}
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: eventlet\nVersion: 9.9\n")
+    config = "worker_class = 'eventlet'\n"
+    assert verdicts(tmp_path, config=config, table="packages") == {"eventlet 9.9": "not yet"}
 
 
 # What it does not do.

@@ -247,11 +247,19 @@ OLD_HOOKS = {
     "before_exec": "pre_exec",
 }
 
+#: A worker class that serves by itself.
+OWN_LOOP = Fact(
+    SAME,
+    "it serves in its own loop, as under gunicorn: the server supervises it, and hooks and plugins "
+    "of requests are its own affair",
+)
+
+#: A worker class that is one of gunicorn's with something added.
+DERIVED_WORKER = Fact(SAME, "its methods are called around the server's own loop")
+
 #: What to do about a worker class, by a word in its name.
 WORKER_CLASSES = {
-    "uvicorn": "ASGI applications are not served yet: stay with what serves this one",
-    "asgi": "ASGI applications are not served yet: stay with what serves this one",
-    "aiohttp": "aiohttp's applications are not served yet: stay with what serves this one",
+    "asgi": "not there yet: ASGI applications run under uvicorn_worker.UvicornWorker",
     "tornado": "tornado's class is not there yet: a WSGI application runs under gthread",
     "gevent": "not there yet: gthread serves as many requests at once as it has threads",
     "eventlet": "not there yet: gthread serves as many requests at once as it has threads",

@@ -12,9 +12,9 @@ import importlib.metadata
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tricorn import _loading, _migrate_facts, _native
+from tricorn import _classes, _loading, _migrate_facts, _native
 from tricorn._logger import OWN
-from tricorn._migrate_facts import BETTER, NOT_YET, REFUSED, SAME, UNKNOWN, Fact
+from tricorn._migrate_facts import BETTER, DIFFERENT, NOT_YET, REFUSED, SAME, UNKNOWN, Fact
 from tricorn._migrate_site import COMMAND_LINE, Site, imports
 
 #: The longest that a value is shown.
@@ -121,6 +121,8 @@ class Examiner:
             return Fact(BETTER, f"tricorn's own: {lower(setting.help)}")
         if setting.name == "logger_class":
             return self._logger(value)
+        if setting.name == "worker_class" and _is_dotted(value):
+            return self._worker_class(value)
         fact = self._fact(setting)
         if fact:
             return fact
@@ -151,10 +153,21 @@ class Examiner:
         if isinstance(value, str) and value.startswith("plugin:"):
             return Fact(BETTER, "tricorn's own: a compiled logger")
         try:
-            _loading.load_logger_class(value)
+            _classes.load_logger_class(value)
         except _loading.Mistake as mistake:
             return Fact(REFUSED, f"{mistake.what}; {mistake.mend}")
         return _migrate_facts.OTHER_LOGGER
+
+    def _worker_class(self, value: Any) -> Fact:
+        try:
+            _, loop, unheard = _classes.examine_worker_class(value)
+        except _loading.Mistake as mistake:
+            return Fact(REFUSED, f"{mistake.what}; {mistake.mend}")
+        if loop is None:
+            return _migrate_facts.OWN_LOOP
+        if unheard:
+            return Fact(DIFFERENT, f"the server's own loop serves: it does not call {unheard[0]}")
+        return _migrate_facts.DERIVED_WORKER
 
     def hooks(self) -> Iterator[Row]:
         """Judge every hook that the site defines."""
@@ -243,6 +256,12 @@ class Examiner:
             if version and word in describe_class(given).lower():
                 what = "its worker class is not there yet: see worker_class"
                 yield Row(NOT_YET, f"{word} {version}", "", what)
+
+
+def _is_dotted(value: Any) -> bool:
+    """Say whether a worker class is none of the server's own names."""
+    own = ("gunicorn.workers.sync.SyncWorker", "gunicorn.workers.gthread.ThreadWorker")
+    return callable(value) or (value not in own and any(sign in value for sign in ".:"))
 
 
 def _imported(module: str, names: list[str]) -> Fact:

@@ -16,13 +16,12 @@ class Settings(TypedDict, total=False):
     """Every setting, and every hook that a Python handler can have."""
 
     # Config File
-    config: str | None
+    config: str
     wsgi_app: str | None
 
     # Server Socket
     bind: str | Sequence[str]
     backlog: int
-    reuse_port: bool
 
     # Worker Processes
     workers: int
@@ -45,15 +44,6 @@ class Settings(TypedDict, total=False):
     asgi_disconnect_grace_period: int
     websocket_max_message_size: int
     http_parser: str
-    dirty_apps: str | Sequence[str]
-    dirty_workers: int
-    dirty_threads: int
-    dirty_timeout: int
-    dirty_graceful_timeout: int
-    on_dirty_starting: Hook
-    dirty_post_fork: Hook
-    dirty_worker_init: Hook
-    dirty_worker_exit: Hook
 
     # Security
     limit_request_line: int
@@ -74,13 +64,14 @@ class Settings(TypedDict, total=False):
     reload_extra_files: str | Sequence[str]
     spew: bool
     check_config: bool
-    print_config: bool
+    print_config: float
 
     # Server Mechanics
     preload_app: bool
     preload_reload: bool
     gc_freeze: bool
     sendfile: bool
+    reuse_port: bool
     chdir: str
     daemon: bool
     raw_env: str | Sequence[str]
@@ -90,36 +81,26 @@ class Settings(TypedDict, total=False):
     group: int | str
     initgroups: bool
     umask: int | str
-    pythonpath: str | None
     tmp_upload_dir: str | None
+    gunicorn_compat: bool
+    pythonpath: str | None
     paste: str | None
     raw_paste_global_conf: str | Sequence[str]
-    control_socket: str | None
-    control_socket_mode: int | str
-    control_socket_disable: bool
-
-    # HTTP
     secure_scheme_headers: Mapping[str, str]
     forwarded_allow_ips: str | Sequence[str]
     forwarder_headers: str | Sequence[str]
     header_map: str
     proxy_protocol: bool | str
     proxy_allow_ips: str | Sequence[str]
+    protocol: str
+    uwsgi_allow_ips: str | Sequence[str]
+    root_path: str
     permit_obsolete_folding: bool
     strip_header_spaces: bool
     permit_unconventional_http_method: bool
     permit_unconventional_http_version: bool
     casefold_http_method: bool
     permit_missing_host: bool
-    protocol: str
-    uwsgi_allow_ips: str | Sequence[str]
-    root_path: str
-    http_protocols: str | Sequence[str]
-    http2_cleartext: bool | str
-    http2_max_concurrent_streams: int
-    http2_initial_window_size: int
-    http2_max_frame_size: int
-    http2_max_header_list_size: int
 
     # Plugins
     plugins: Sequence[str | Mapping[str, Any]]
@@ -155,15 +136,41 @@ class Settings(TypedDict, total=False):
     proc_name: str | None
     default_proc_name: str
 
-    # TLS
+    # SSL
     keyfile: str | None
     certfile: str | None
     ssl_version: Any
-    cert_reqs: int
+    cert_reqs: float
     ca_certs: str | None
     suppress_ragged_eofs: bool
     do_handshake_on_connect: bool
     ciphers: str | None
+
+    # HTTP/2
+    http_protocols: str | Sequence[str]
+    http2_cleartext: bool | str
+    http2_max_concurrent_streams: float
+    http2_initial_window_size: float
+    http2_max_frame_size: float
+    http2_max_header_list_size: int
+
+    # Dirty Arbiters
+    dirty_apps: str | Sequence[str]
+    dirty_workers: int
+    dirty_timeout: int
+    dirty_threads: int
+    dirty_graceful_timeout: int
+
+    # Dirty Arbiter Hooks
+    on_dirty_starting: Hook
+    dirty_post_fork: Hook
+    dirty_worker_init: Hook
+    dirty_worker_exit: Hook
+
+    # Control
+    control_socket: str
+    control_socket_mode: int | str
+    control_socket_disable: bool
 
     # Server Hooks
     on_starting: Hook
