@@ -23,7 +23,7 @@ UNHEARD = frozenset(
 
 def load_logger_class(given: Any) -> type[Any]:
     """Return the logger's class that ``logger_class`` names or is."""
-    found = _find("logger_class", given)
+    found = find_class("logger_class", given)
     if not isinstance(found, type):
         what = f"{given!r} is not a class"
         raise Mistake(what, "give a class, or its dotted name", "logger_class")
@@ -40,7 +40,7 @@ def load_worker_class(given: Any, threads: int) -> type[Any]:
     if given == "sync" and threads > 1:
         given = "gthread"
     named = SUPPORTED_WORKERS.get(given, given) if isinstance(given, str) else given
-    found = _find("worker_class", named)
+    found = find_class("worker_class", named)
     if not isinstance(found, type) or not issubclass(found, Worker):
         what = f"{worker_class_name(given)!r} is not a worker class"
         raise Mistake(what, "derive it from tricorn.workers.base.Worker", "worker_class")
@@ -65,7 +65,7 @@ def worker_class_name(given: Any) -> str:
     return given if isinstance(given, str) else str(getattr(given, "__name__", given))
 
 
-def _find(setting: str, given: Any) -> Any:
+def find_class(setting: str, given: Any) -> Any:
     """Return what a name stands for, or what a function gives that stands for a class."""
     if not isinstance(given, str):
         is_maker = callable(given) and not isinstance(given, type)

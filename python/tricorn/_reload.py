@@ -96,14 +96,11 @@ def _directories(path: str) -> set[str]:
     return found | {os.path.dirname(os.path.abspath(path))}
 
 
-class Reloader(threading.Thread):
-    """Looks at the files when something may have changed."""
+class Files:
+    """The files that the process has loaded, others that are named, and their changes."""
 
-    def __init__(self, worker: Worker) -> None:
-        super().__init__(name="tricorn-reload", daemon=True)
-        self._worker = worker
-        self._engine = worker.cfg.reload_engine
-        self._patterns = list(worker.cfg.reload_extra_files)
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = list(patterns)
         self._watched: set[str] = set()
         self._states: dict[str, tuple[int, ...]] = {}
 
@@ -111,12 +108,45 @@ class Reloader(threading.Thread):
         """Watch these files too."""
         self._watched.update(paths)
 
+    def look(self) -> str | None:
+        """Return the first file that is not what it was at the last look."""
+        for path in self.paths():
+            state = _state(path)
+            if state is not None and self._states.setdefault(path, state) != state:
+                return path
+        return None
+
+    def forget(self, path: str) -> None:
+        """Take a file as it is at the next look."""
+        self._states.pop(path, None)
+
+    def paths(self) -> Iterator[str]:
+        """Give the files there are now."""
+        for module in list(sys.modules.values()):
+            path = getattr(module, "__file__", None)
+            if isinstance(path, str):
+                yield path
+        yield from tuple(self._watched)
+        for pattern in self._patterns:
+            yield from glob.iglob(pattern, recursive=True)
+
+
+class Reloader(threading.Thread):
+    """Looks at the files when something may have changed."""
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(name="tricorn-reload", daemon=True)
+        self._worker = worker
+        self._engine = worker.cfg.reload_engine
+        self._files = Files(worker.cfg.reload_extra_files)
+        self.watch, self.look = self._files.watch, self._files.look
+
     def run(self) -> None:
         """Look until a file has changed."""
         pause = self._pause()
         while True:
             try:
-                pause.until_change(self._files)
+                pause.until_change(self._files.paths)
             except OSError as error:
                 self._worker.log.warning("reload_engine: %s; the files are polled", error)
                 pause = Pause()
@@ -134,23 +164,6 @@ class Reloader(threading.Thread):
             if self._engine != "auto":
                 self._worker.log.warning("reload_engine: %s; the files are polled", error)
             return Pause()
-
-    def look(self) -> str | None:
-        """Return the first file that is not what it was at the last look."""
-        for path in self._files():
-            state = _state(path)
-            if state is not None and self._states.setdefault(path, state) != state:
-                return path
-        return None
-
-    def _files(self) -> Iterator[str]:
-        for module in list(sys.modules.values()):
-            path = getattr(module, "__file__", None)
-            if isinstance(path, str):
-                yield path
-        yield from tuple(self._watched)
-        for pattern in self._patterns:
-            yield from glob.iglob(pattern, recursive=True)
 
 
 def _state(path: str) -> tuple[int, ...] | None:

@@ -19,24 +19,80 @@ from typing import Any
 #: What stands in for each of gunicorn's modules.
 MODULES: dict[str, str] = {
     "gunicorn": "tricorn.compat.package",
+    "gunicorn.__main__": "tricorn.__main__",
     "gunicorn.app": "tricorn.app",
     "gunicorn.app.base": "tricorn.app.base",
+    "gunicorn.app.pasterapp": "tricorn.app.pasterapp",
     "gunicorn.app.wsgiapp": "tricorn.app.wsgiapp",
     "gunicorn.arbiter": "tricorn.arbiter",
     "gunicorn.config": "tricorn.config",
+    "gunicorn.debug": "tricorn._debug",
+    "gunicorn.errors": "tricorn.compat.errors",
     "gunicorn.glogging": "tricorn.glogging",
+    "gunicorn.http": "tricorn.compat.http",
+    "gunicorn.http.body": "tricorn.compat.http.body",
+    "gunicorn.http.errors": "tricorn.compat.http.errors",
+    "gunicorn.http.message": "tricorn.compat.http.message",
+    "gunicorn.http.unreader": "tricorn.compat.http.unreader",
+    "gunicorn.http.wsgi": "tricorn.compat.http.wsgi",
     "gunicorn.instrument": "tricorn.compat.instrument",
     "gunicorn.instrument.statsd": "tricorn.statsd",
+    "gunicorn.pidfile": "tricorn.compat.pidfile",
+    "gunicorn.reloader": "tricorn.compat.reloader",
     "gunicorn.sock": "tricorn.sock",
+    "gunicorn.systemd": "tricorn.compat.systemd",
+    "gunicorn.util": "tricorn.compat.util",
     "gunicorn.workers": "tricorn.workers",
     "gunicorn.workers.base": "tricorn.workers.base",
+    "gunicorn.workers.base_async": "tricorn.workers.base_async",
     "gunicorn.workers.gthread": "tricorn.workers.gthread",
     "gunicorn.workers.sync": "tricorn.workers.sync",
     "gunicorn.workers.workertmp": "tricorn.workers.workertmp",
 }
 
 #: Modules of gunicorn's that nothing stands in for, and what to do without.
-ABSENT: dict[str, str] = {}
+ABSENT: dict[str, str] = {
+    "gunicorn.asgi": "use the worker class of an ASGI server, such as uvicorn_worker.UvicornWorker",
+    "gunicorn.ctl": "there is no control socket; signals do the same",
+    "gunicorn.dirty": "run long work in a process of its own, such as a task queue's",
+    "gunicorn.http.parser": "requests are parsed by the compiled core; bring a parser of your own",
+    "gunicorn.http2": "put a proxy in front that speaks HTTP/2",
+    "gunicorn.uwsgi": "have the proxy in front speak HTTP",
+    "gunicorn.workers.gasgi": "use the worker class of an ASGI server, such as "
+    "uvicorn_worker.UvicornWorker",
+    "gunicorn.workers.geventlet": "use worker_class gthread",
+    "gunicorn.workers.ggevent": "use worker_class gthread",
+    "gunicorn.workers.gtornado": "use worker_class gthread",
+}
+
+_NO_PARSER = "requests are parsed by the compiled core, which makes environ itself"
+
+#: Names that a module has in gunicorn and not here, and what to do without.
+LEFT_OUT: dict[str, str] = {
+    "gunicorn.http.RequestParser": _NO_PARSER,
+    "gunicorn.http.get_parser": _NO_PARSER,
+    "gunicorn.http.body.ChunkedReader": _NO_PARSER,
+    "gunicorn.http.body.EOFReader": _NO_PARSER,
+    "gunicorn.http.body.LengthReader": _NO_PARSER,
+    "gunicorn.http.wsgi.create": _NO_PARSER,
+    "gunicorn.http.wsgi.default_environ": _NO_PARSER,
+    "gunicorn.http.wsgi.proxy_environ": _NO_PARSER,
+}
+
+#: What else there is to do.
+_BESIDE = "gunicorn_compat = False leaves imports to a gunicorn that is installed"
+
+#: What is imported under these names when the server starts: agents wait for that.
+ANNOUNCED = (
+    "gunicorn.app.base",
+    "gunicorn.app.wsgiapp",
+    "gunicorn.arbiter",
+    "gunicorn.config",
+    "gunicorn.glogging",
+    "gunicorn.workers.base",
+    "gunicorn.workers.gthread",
+    "gunicorn.workers.sync",
+)
 
 #: Those that hold others.
 PACKAGES = {name.rpartition(".")[0] for name in (*MODULES, *ABSENT)}
@@ -46,6 +102,9 @@ class StandIn(types.ModuleType):
     """A module under gunicorn's name: what is read and set on it is another module's."""
 
     def __getattr__(self, name: str) -> Any:
+        full = f"{self.__name__}.{name}"
+        if full in LEFT_OUT:
+            raise AttributeError(f"tricorn has nothing that stands in for {full}: {LEFT_OUT[full]}")
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         return getattr(_behind(self.__name__), name)
@@ -54,6 +113,11 @@ class StandIn(types.ModuleType):
         super().__setattr__(name, value)
         if not name.startswith("__") and not isinstance(value, StandIn):
             setattr(_behind(self.__name__), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if not name.startswith("__"):
+            vars(_behind(self.__name__)).pop(name, None)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *dir(_behind(self.__name__))})
@@ -72,34 +136,86 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         path: Sequence[str] | None,
         target: types.ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname in MODULES:
-            is_package = fullname in PACKAGES
-            return importlib.machinery.ModuleSpec(fullname, self, is_package=is_package)
-        if fullname in ABSENT:
-            what = f"tricorn has nothing that stands in for {fullname}"
-            raise ImportError(f"{what}: {ABSENT[fullname]}", name=fullname)
-        return None
+        if fullname not in MODULES and fullname not in ABSENT:
+            return None
+        is_package = fullname in PACKAGES
+        spec = importlib.machinery.ModuleSpec(fullname, self, is_package=is_package)
+        behind = importlib.util.find_spec(MODULES[fullname]) if fullname in MODULES else None
+        if behind is not None:
+            spec.origin, spec.has_location = behind.origin, behind.has_location
+        return spec
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        if spec.name in ABSENT:
+            what = f"tricorn has nothing that stands in for {spec.name}"
+            raise ModuleNotFoundError(f"{what}: {ABSENT[spec.name]}; {_BESIDE}", name=spec.name)
         return StandIn(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Fill the module with what the other one offers."""
         behind = _behind(module.__name__)
-        offered = {name: value for name, value in vars(behind).items() if name[:1] != "_"}
+        offered = {name: value for name, value in vars(behind).items() if name[:2] != "__"}
         vars(module).update(offered, __doc__=behind.__doc__)
         for dunder in ("__version__", "__all__"):
             if dunder in vars(behind):
                 vars(module)[dunder] = vars(behind)[dunder]
+
+    def get_code(self, fullname: str) -> types.CodeType | None:
+        """Return what ``python -m`` runs, and ``runpy``."""
+        spec = importlib.util.find_spec(MODULES[fullname])
+        loader = spec.loader if spec else None
+        if not isinstance(loader, importlib.abc.InspectLoader):
+            return None
+        return loader.get_code(MODULES[fullname])
 
 
 _FINDER = _Finder()
 
 
 def install() -> None:
-    """Answer imports from now on, unless gunicorn itself has been imported."""
-    if _FINDER not in sys.meta_path and "gunicorn" not in sys.modules:
-        sys.meta_path.insert(0, _FINDER)
+    """Answer imports from now on, unless gunicorn itself has been imported.
+
+    Whoever has set himself before the interpreter's own finders stays there: agents that wait for
+    a module wrap what is found after them.
+    """
+    if _FINDER in sys.meta_path or "gunicorn" in sys.modules:
+        return
+    own = (importlib.machinery.BuiltinImporter, importlib.machinery.FrozenImporter)
+    places = [
+        number
+        for number, finder in enumerate(sys.meta_path)
+        if finder in (*own, importlib.machinery.PathFinder)
+    ]
+    sys.meta_path.insert(min(places, default=0), _FINDER)
+
+
+def is_installed() -> bool:
+    """Say whether imports are answered."""
+    return _FINDER in sys.meta_path
+
+
+def announce() -> None:
+    """Import what the server is made of under gunicorn's names, as starting gunicorn does."""
+    if not is_installed():
+        return
+    for name in ANNOUNCED:
+        importlib.import_module(name)
+    _point_out()
+
+
+def _point_out() -> None:
+    """Tell of what has been set, and has no effect."""
+    from tricorn.compat import package
+
+    wsgi = sys.modules.get("tricorn.compat.http.wsgi")
+    names = [name for name in package.UNHEARD if getattr(package, name) != package.UNHEARD[name]]
+    if wsgi is not None:
+        changed = [name for name in package.UNHEARD if getattr(wsgi, name) != package.UNHEARD[name]]
+        names += [name for name in changed if name not in names]
+        names += ["http.wsgi.Response"] if wsgi.has_own_response() else []
+    for name in names:
+        what = f"gunicorn.{name} is set, without an effect: the server names itself in answers"
+        sys.stderr.write(f"Warning: {what}; have a proxy in front change that\n")
 
 
 def remove() -> None:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from tricorn import _native
 
@@ -29,7 +29,7 @@ class Arbiter:
     WORKER_BOOT_ERROR = 3
     APP_LOAD_ERROR = 4
 
-    def __init__(self, app: BaseApplication, control: _native.ArbiterControl) -> None:
+    def __init__(self, app: BaseApplication, control: _native.ArbiterControl | None = None) -> None:
         self.app = app
         self.reloads = -1
         self.workers_killed = 0
@@ -52,7 +52,20 @@ class Arbiter:
             "cwd": _native.start_directory(),
             0: sys.executable,
         }
-        self._control = control
+        self._given_control = control
+
+    @property
+    def _control(self) -> _native.ArbiterControl:
+        if self._given_control is None:
+            raise RuntimeError("the server does not run yet: run() starts it")
+        return self._given_control
+
+    def run(self) -> NoReturn:
+        """Serve the application of an object that a program has made, and leave with its code.
+
+        The server makes an object of its own, of this module's class: hooks get that one.
+        """
+        sys.exit(_native.serve(self.app))
 
     @property
     def cfg(self) -> Config:
@@ -72,7 +85,7 @@ class Arbiter:
     @property
     def num_workers(self) -> int:
         """The number of workers to keep."""
-        return self._control.workers
+        return self._control.workers if self._given_control else cast("int", self.cfg.workers)
 
     @num_workers.setter
     def num_workers(self, count: int) -> None:

@@ -24,12 +24,21 @@ def place(spec: str) -> tuple[str, str | None]:
 def load(spec: str, global_conf: Mapping[str, str]) -> Callable[..., Any]:
     """Load the application that a PasteDeploy file describes."""
     path, name = place(spec)
+    return get_wsgi_app(path, name, global_conf)
+
+
+def get_wsgi_app(
+    config_uri: str, name: str | None = None, defaults: Mapping[str, Any] | None = None
+) -> Callable[..., Any]:
+    """Load an application of a file."""
     try:
         from paste.deploy import loadapp  # type: ignore[import-untyped]
     except ImportError as error:
         what = f"the setting paste needs a package: {error}"
         raise Mistake(what, "install PasteDeploy") from None
-    app: Callable[..., Any] = loadapp(f"config:{path}", name=name, global_conf=dict(global_conf))
+    uri = config_uri if ":" in config_uri else f"config:{config_uri}"
+    given = dict(defaults or {})
+    app: Callable[..., Any] = loadapp(uri, name=name, relative_to=os.getcwd(), global_conf=given)
     return app
 
 
@@ -41,13 +50,18 @@ def defaults(spec: str) -> dict[str, Any]:
 
 def _logging_of(path: str) -> dict[str, Any]:
     """Have the file's own logging used, if it has any."""
+    return {"logconfig": path} if has_logging_config(path) else {}
+
+
+def has_logging_config(path: str) -> bool:
+    """Say whether a file configures loggers too."""
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         parser.read(path)
     except configparser.Error as error:
         first = str(error).splitlines()[0]
         raise Mistake(f"the PasteDeploy file {path} cannot be read: {first}", "mend it") from None
-    return {"logconfig": path} if parser.has_section("loggers") else {}
+    return parser.has_section("loggers")
 
 
 class Runner(Application):

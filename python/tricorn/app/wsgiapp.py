@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tricorn import _standin
 from tricorn._loading import load_application
 from tricorn.app.base import Application
 
@@ -23,6 +24,7 @@ class WSGIApplication(Application):
     @classmethod
     def _of(cls, cfg: Config, uri: str | None) -> WSGIApplication:
         """Make the object of a command line that has been read already."""
+        _standin.announce()
         made = cls.__new__(cls)
         made.usage = made.prog = None
         made.cfg, made.app_uri = cfg, uri
@@ -59,3 +61,7 @@ def run(prog: str | None = None) -> NoReturn:
         sys.argv[0] = prog
     main()
     sys.exit(0)
+
+
+if __name__ == "__main__":
+    run()

@@ -7,3 +7,6 @@ version_info = (27, 0, 1)
 __version__ = ".".join(map(str, version_info))
 SERVER = "gunicorn"
 SERVER_SOFTWARE = f"{SERVER}/{__version__}"
+
+#: What programs set to change what answers say of the server. The server does not ask it.
+UNHEARD = {"SERVER": SERVER, "SERVER_SOFTWARE": SERVER_SOFTWARE}

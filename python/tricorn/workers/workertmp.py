@@ -11,7 +11,7 @@ from typing import Any, cast
 class WorkerTmp:
     """A heartbeat, as ``worker.tmp`` is one in gunicorn. Here it beats in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, _cfg: Any = None) -> None:
         self._file: Any = None
         #: Tells the arbiter of a sign of life, in the worker's process.
         self.beat: Callable[[], None] | None = None
