@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tricorn import _native
 from tricorn._classes import load_worker_class, worker_class_name
@@ -30,12 +30,36 @@ _RESOLVED = {
 
 
 class Setting:
-    """One setting, as ``cfg.settings`` holds it."""
+    """One setting, as ``cfg.settings`` holds it.
 
-    def __init__(self, row: tuple[Any, ...], given: dict[str, Any]) -> None:
-        self.name, self.value, self.default, self.section, option = row
-        self.cli, self.action, self.meta, self.short = option
-        self._given = given
+    A program declares settings of its own by classes that derive from this one and have a ``name``.
+    """
+
+    name: str
+    value: Any = None
+    default: Any = None
+    section: str | None = None
+    cli: Sequence[str] | None = None
+    action: str | None = None
+    type: Any = None
+    nargs: Any = None
+    const: Any = None
+    meta: str | None = None
+    short: str | None = None
+    desc: str | None = None
+    validator: Callable[[Any], Any] | None = None
+
+    #: The classes of settings that programs have declared.
+    declared: ClassVar[list[type[Setting]]] = []
+
+    def __init_subclass__(cls, is_known: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in vars(cls) and not is_known:
+            Setting.declared.append(cls)
+
+    def __init__(self) -> None:
+        if self.default is not None:
+            self.set(self.default)
 
     def get(self) -> Any:
         """Return the value."""
@@ -43,20 +67,43 @@ class Setting:
 
     def set(self, value: Any) -> None:
         """Check a value and take it."""
-        self.value = self._given[self.name] = _native.check_setting(self.name, value)
+        check = type(self).validator
+        self.value = value if check is None else check(value)
 
     def add_option(self, parser: argparse.ArgumentParser) -> None:
         """Add the setting's flags to a parser, if it has any."""
-        if self.cli:
-            kept = {"dest": self.name, "default": None, "help": self.short.replace("%", "%%")}
-            parser.add_argument(*self.cli, **kept, **_OPTIONS.get(self.action, {}))
+        if not self.cli:
+            return
+        text = (self.short or self.desc or "").partition("\n")[0].replace("%", "%%")
+        kept: dict[str, Any] = {"dest": self.name, "default": None, "help": text}
+        if self.action in _OPTIONS:
+            kept |= _OPTIONS[self.action]
+        else:
+            named = {"action": self.action, "type": self.type, "metavar": self.meta}
+            named |= {"nargs": self.nargs, "const": self.const}
+            kept |= {name: value for name, value in named.items() if value is not None}
+        parser.add_argument(*self.cli, **kept)
 
     def __repr__(self) -> str:
         return f"<Setting {self.name}={self.value!r}>"
 
 
+class ServerSetting(Setting):
+    """One of the server's own settings: the server checks what it is set to."""
+
+    def __init__(self, row: tuple[Any, ...], given: dict[str, Any]) -> None:
+        self.name, self.value, self.default, self.section, option = row
+        self.cli, self.action, self.meta, self.short = option
+        self._given = given
+
+    def set(self, value: Any) -> None:
+        """Check a value and take it."""
+        self.value = self._given[self.name] = _native.check_setting(self.name, value)
+
+
 #: What argparse is told of the flags of each kind.
-_OPTIONS: dict[str, dict[str, Any]] = {
+_OPTIONS: dict[str | None, dict[str, Any]] = {
+    "store": {},
     "store_true": {"action": "store_true"},
     "store_false": {"action": "store_const", "const": False},
     "append": {"action": "append"},
@@ -100,7 +147,9 @@ class Config:
         #: What a program has set, by name.
         given: dict[str, Any] = {}
         object.__setattr__(self, "_given", given)
-        object.__setattr__(self, "settings", {row[0]: Setting(row, given) for row in settings})
+        own: dict[str, Setting] = {row[0]: ServerSetting(row, given) for row in settings}
+        declared = {each.name: each() for each in Setting.declared if each.name not in own}
+        object.__setattr__(self, "settings", own | declared)
         object.__setattr__(self, "hooks", dict(hooks))
         object.__setattr__(self, "_resolved", dict(resolved))
         object.__setattr__(self, "env_orig", dict(ENVIRONMENT))
@@ -108,10 +157,16 @@ class Config:
     def _inherit(self, former: Config) -> None:
         """Keep what a program has set, and what it has hung on the object before."""
         self._given.update(former._given)
+        self.settings.update(former._declared())
         for name, value in vars(former).items():
             if name not in self.__dict__:
                 object.__setattr__(self, name, value)
         self.usage, self.prog = former.usage, former.prog
+
+    def _declared(self) -> dict[str, Setting]:
+        """Return the settings that programs have declared."""
+        settings = self.settings.items()
+        return {name: each for name, each in settings if not isinstance(each, ServerSetting)}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -163,6 +218,19 @@ class Config:
         for setting in self.settings.values():
             setting.add_option(parser)
         return parser
+
+    def _declared_flags(self, arguments: list[str]) -> tuple[dict[str, Any], list[str]]:
+        """Return what the flags of settings say that programs have declared, and what is left."""
+        declared = self._declared().values()
+        if not declared:
+            return {}, arguments
+        import argparse
+
+        parser = argparse.ArgumentParser(prog=self.prog, add_help=False, allow_abbrev=False)
+        for setting in declared:
+            setting.add_option(parser)
+        found, rest = parser.parse_known_args(arguments)
+        return {name: value for name, value in vars(found).items() if value is not None}, rest
 
     def get_cmd_args_from_env(self) -> list[str]:
         """Return the arguments in the variable ``GUNICORN_CMD_ARGS``."""
@@ -225,6 +293,18 @@ class Config:
     def is_ssl(self) -> bool:
         """Whether TLS is on."""
         return bool(self.certfile or self.keyfile)
+
+
+def __getattr__(name: str) -> Any:
+    """Give what only programs ask for: checks of values, and a class for each setting."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    from tricorn.compat import settings
+
+    try:
+        return getattr(settings, name)
+    except AttributeError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
 
 
 def _networks(items: Iterable[str]) -> list[Any]:

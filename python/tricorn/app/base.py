@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tricorn import _native
+from tricorn import _loading, _native, _standin
 from tricorn.config import Config
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class BaseApplication:
 
     def run(self) -> NoReturn:
         """Serve until the server is to end, and leave with its code."""
+        _standin.announce()
         sys.exit(_native.serve(self))
 
 
@@ -92,13 +93,41 @@ class Application(BaseApplication):
         """Read the command line, the variables and the config file."""
         parser = self.cfg.parser()
         opts, _ = parser.parse_known_args()
-        better = self.init(parser, opts, opts.args) or {}
-        reading = _native.read(sys.argv[1:], dict(better))
+        better = dict(self.init(parser, opts, opts.args) or {})
+        declared = self.cfg._declared()
+        mine = {name: better.pop(name) for name in declared if name in better}
+        flags, rest = self.cfg._declared_flags(sys.argv[1:])
+        reading = _native.read(rest, better)
         if isinstance(reading, int):
             # Help, the version, or what is wrong with the command line: it has been printed.
             sys.exit(reading)
         self._reading = reading
         self.cfg = reading.cfg
+        for name, value in {**mine, **flags}.items():
+            self.cfg.set(name, value)
+
+    def get_config_from_filename(self, filename: str) -> dict[str, Any]:
+        """Run a config file, and return the names it leaves."""
+        return _loading.read_file(os.path.abspath(filename), os.getcwd())
+
+    def get_config_from_module_name(self, module_name: str) -> dict[str, Any]:
+        """Import a config module, and return its names."""
+        return _loading.read_module(module_name, os.getcwd())
+
+    def load_config_from_module_name_or_filename(self, location: str) -> dict[str, Any]:
+        """Set what a config file or module (``python:MODULE``) leaves that is a setting."""
+        if location.startswith("python:"):
+            left = self.get_config_from_module_name(location.removeprefix("python:"))
+        else:
+            left = self.get_config_from_filename(location.removeprefix("file:"))
+        for name, value in left.items():
+            if name in self.cfg.settings or name in self.cfg.hooks:
+                self.cfg.set(name, value)
+        return left
+
+    def load_config_from_file(self, filename: str) -> dict[str, Any]:
+        """Set what a config file leaves that is a setting."""
+        return self.load_config_from_module_name_or_filename(filename)
 
     def chdir(self) -> None:
         """Change to the configured directory, and import from it."""
