@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from textwrap import dedent
 
 import pytest
 
@@ -204,7 +205,7 @@ def test_a_class_whose_constructor_fails_stops_no_server_that_serves(server):
                 super().__init__(*args)
         worker_class = Fragile
     """
-    server.start("app:application", config=config + HOOKS)
+    server.start("app:application", config=dedent(config) + dedent(HOOKS))
     server.wait_for_log("READY")
     trouble = server.write("trouble", "")
     (pid,) = server.workers()
