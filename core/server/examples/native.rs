@@ -113,7 +113,9 @@ impl Host for Native {
     fn freeze(&self) {}
     fn show_succession(&self, _: Option<i32>, _: Option<i32>) {}
     fn adopt(&self, _: &Generation) {}
-    fn expect_worker(&self, _: u64, _: usize) {}
+    fn expect_worker(&self, _: u64, _: usize) -> bool {
+        true
+    }
     fn know_worker(&self, _: u64, _: i32) {}
     fn note_abort(&self, _: u64) {}
 
@@ -152,7 +154,11 @@ impl Runtime for Site {
         Ok(())
     }
 
-    fn load(&self) -> Result<Arc<dyn Gateway>, Failure> {
+    fn load(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn gateway(&self) -> Result<Arc<dyn Gateway>, Failure> {
         Ok(Arc::new(Self))
     }
 
