@@ -15,7 +15,7 @@ import tricorn.testing
 from tricorn import _native
 
 from tests.harness import eventually
-from tests.harness.server import ROOT
+from tests.harness.server import ROOT, environment
 
 APPLICATION = """
     import os
@@ -231,7 +231,7 @@ def run(server, *arguments):
     return subprocess.run(
         [sys.executable, "program.py", *arguments],
         cwd=server.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=30,
@@ -294,6 +294,22 @@ def test_a_server_for_tests_that_does_not_stop_is_killed():
     server.start()
     server.stop()
     assert server.exit_code == -signal.SIGKILL
+
+
+def test_the_example_serves_and_passes_its_own_tests(server):
+    folder = ROOT / "examples/embedding"
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_serve_site.py"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    server.run_program((folder / "serve_site.py").read_text(), "0")
+    server.wait_for_log("worker 2 serves")
+    assert server.get("/").body.startswith(b"request ")
 
 
 def test_the_settings_for_type_checkers_are_those_of_the_server():
