@@ -81,6 +81,15 @@ def test_a_file_that_imports_all_of_another_sets_some_of_it_anew(server):
     assert warned(server) == []
 
 
+def test_a_file_for_tricorn_may_run_the_one_for_gunicorn_beside_it(server):
+    server.write("gunicorn.conf.py", (CONFIGS / "default_file.py").read_text())
+    server.write("tricorn.conf.py", (CONFIGS / "beside_gunicorn.py").read_text())
+    start(server, None)
+    assert in_force(server, "workers", "timeout", "request_timeout") == [2, 77, 20]
+    assert notes(server, 1) == ["ready with 77"]
+    assert warned(server) == []
+
+
 def test_settings_may_be_made_by_changing_globals(server):
     start(server, "mutated_globals.py", SITE_TIMEOUT="84", SITE_PROC_NAME="made")
     assert in_force(server, "timeout", "proc_name", "keepalive") == [84, "made", 9]

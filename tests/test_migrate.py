@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from tests.harness.server import COMMAND, environment, run
+from tests.harness.server import COMMAND, ROOT, environment, run
 
 
 def migrate(folder, *arguments, config=None, **variables):
@@ -40,6 +40,14 @@ def refused(folder, *arguments, config=None, **variables):
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     return line
+
+
+def provide_package(folder, name, version):
+    """Have a package installed, as far as anybody can tell who asks for its version."""
+    package = folder / f"{name}-{version}.dist-info"
+    package.mkdir()
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    (package / "METADATA").write_text(metadata)
 
 
 # What a site sets.
@@ -98,6 +106,7 @@ def child_exit(server, worker): pass
         ("logger_class = 'simple'", "logger_class", "better", "native"),
         ("logger_class = 'no.such.Class'", "logger_class", "refused", "no.such"),
         ("class logger_class: pass", "logger_class", "same", "as it stands"),
+        ("logconfig_json = 'no.json'", "logconfig_json", "refused", "gunicorn goes on"),
         ("max_surge = 2", "max_surge", "better", "tricorn's own"),
         ("write_timeout = '10s'", "write_timeout", "same", "left alone"),
         ("preload = True", "preload", "unknown", "preload_app"),
@@ -139,6 +148,7 @@ def test_what_becomes_of_a_hook(tmp_path, config, name, verdict, words):
 
 
 def test_settings_that_do_not_go_together_are_found(tmp_path):
+    (tmp_path / "logs.yaml").write_text("root: {level: info}\n")
     config = "syslog = True\nlogconfig = 'logs.yaml'\n"
     assert verdicts(tmp_path, config=config) == {
         "syslog": "same",
@@ -267,6 +277,18 @@ except ImportError:
     }
 
 
+def test_an_import_that_only_gunicorn_answers_wants_it_kept(tmp_path):
+    provide_package(tmp_path, "gunicorn", "99.1")
+    (tmp_path / "gunicorn").mkdir()
+    for name in ("__init__", "glogging", "of_its_own"):
+        (tmp_path / "gunicorn" / f"{name}.py").write_text("")
+    found = report(tmp_path, config="import gunicorn.glogging, gunicorn.of_its_own\n")
+    said = {row["name"]: row["sentence"] for row in found["imports"] + found["packages"]}
+    assert "by tricorn once gunicorn is gone" in said["import gunicorn.glogging"]
+    assert "keep it installed" in said["import gunicorn.of_its_own"]
+    assert "answers the imports" in said["gunicorn 99.1"]
+
+
 def test_an_import_that_is_not_answered_says_what_to_do(tmp_path):
     said = refused(tmp_path, config="import gunicorn.no_such_module\n")
     assert "gunicorn.no_such_module" in said
@@ -274,9 +296,7 @@ def test_an_import_that_is_not_answered_says_what_to_do(tmp_path):
 
 
 def test_the_package_of_a_worker_class_is_named(tmp_path):
-    package = tmp_path / "eventlet-9.9.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: eventlet\nVersion: 9.9\n")
+    provide_package(tmp_path, "eventlet", "9.9")
     config = "worker_class = 'eventlet'\n"
     assert verdicts(tmp_path, config=config, table="packages") == {"eventlet 9.9": "not yet"}
 
@@ -338,6 +358,16 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
 )
 def test_a_site_that_cannot_be_read_is_one_line(tmp_path, arguments, config, words):
     assert words in refused(tmp_path, *arguments, config=config)
+
+
+def test_the_guide_shows_what_is_said(tmp_path):
+    guide = (ROOT / "docs" / "moving-from-gunicorn.md").read_text()
+    config = re.search(r"```python\n(.*?)```", guide, re.DOTALL)
+    (command, said) = re.search(
+        r"```text\n\$ tricorn migrate (.*?)\n(.*?)```", guide, re.DOTALL
+    ).groups()
+    done = migrate(tmp_path, *command.split(), config=config[1])
+    assert done.stdout == said
 
 
 def test_help_says_how(tmp_path):

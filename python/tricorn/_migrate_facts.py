@@ -6,6 +6,7 @@ the server's own knowledge.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -50,6 +51,10 @@ def _is_zero(value: Any, look: Lookup) -> bool:
 
 def _is_on(value: Any, look: Lookup) -> bool:
     return bool(value)
+
+
+def _is_missing(value: Any, look: Lookup) -> bool:
+    return bool(value) and not os.path.isfile(value)
 
 
 #: By setting; the first that holds counts, and where none does it is the same.
@@ -185,6 +190,10 @@ SETTINGS: dict[str, tuple[Fact, ...]] = {
     ),
     "access_log_format": (
         Fact(SAME, "gunicorn's atoms; one that there is not is refused at the start"),
+    ),
+    "logconfig": (Fact(REFUSED, "there is no such file; gunicorn refuses it too", _is_missing),),
+    "logconfig_json": (
+        Fact(REFUSED, "there is no such file; gunicorn goes on without it", _is_missing),
     ),
     "syslog_addr": (
         Fact(

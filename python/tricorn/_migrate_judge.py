@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tricorn import _classes, _loading, _migrate_facts, _native
+from tricorn import _classes, _loading, _migrate_facts, _native, _standin
 from tricorn._logger import OWN
 from tricorn._migrate_facts import BETTER, DIFFERENT, NOT_YET, REFUSED, SAME, UNKNOWN, Fact
 from tricorn._migrate_site import COMMAND_LINE, Site, imports
@@ -130,7 +131,7 @@ class Examiner:
             return Fact(NOT_YET, setting.why)
         if setting.reach == "later":
             return Fact(SAME, "gunicorn's default, so that nothing is missed")
-        return Fact(SAME, f"{lower(setting.help)}, as in gunicorn")
+        return Fact(SAME, f"{lower(re.split('[:;]', setting.help)[0])}, as in gunicorn")
 
     def _fact(self, setting: Setting) -> Fact | None:
         value = self.look(setting.name)
@@ -274,9 +275,11 @@ def _imported(module: str, names: list[str]) -> Fact:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         return Fact(NOT_YET, f"not answered ({reason}); keep gunicorn installed beside tricorn")
-    if installed("gunicorn"):
-        return Fact(SAME, "answered by gunicorn, which is installed")
-    return Fact(SAME, "answered by tricorn")
+    if not installed("gunicorn"):
+        return Fact(SAME, "answered by tricorn")
+    if module in _standin.MODULES:
+        return Fact(SAME, "answered by gunicorn, and by tricorn once gunicorn is gone")
+    return Fact(SAME, "answered by gunicorn alone: keep it installed")
 
 
 def installed(package: str) -> str | None:
