@@ -67,13 +67,20 @@ def read_file(path: str, start: str) -> dict[str, Any]:
 
 
 def read_module(name: str, _start: str) -> dict[str, Any]:
-    """Import a config module, anew if it was imported before, and return its names."""
+    """Import a config module, anew if it was imported before, and return its names.
+
+    It may be the application's too. So it is another module each time, without the names that are
+    gone from its source; and where it raises, the one that was there before stays.
+    """
+    before = sys.modules.pop(name, None)
+    importlib.invalidate_caches()
     try:
-        module = sys.modules.get(name)
-        module = importlib.reload(module) if module else importlib.import_module(name)
+        return vars(importlib.import_module(name))
     except Exception as error:
         raise _broken(f"the config module {name}", error, None) from error
-    return vars(module)
+    finally:
+        if before is not None:
+            sys.modules.setdefault(name, before)
 
 
 def _broken(what: str, error: Exception, path: str | None) -> Mistake:

@@ -207,6 +207,9 @@ SETTINGS: dict[str, tuple[Fact, ...]] = {
     ),
 }
 
+#: A config file that is a module.
+MODULE = Fact(BETTER, "HUP reads the module again; gunicorn keeps what it has imported")
+
 #: A logger that is the server's own, by its names in gunicorn.
 OWN_LOGGER = Fact(BETTER, "the native logger has its place, with gunicorn's format")
 

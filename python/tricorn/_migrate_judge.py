@@ -89,6 +89,10 @@ class Examiner:
 
     def settings(self) -> Iterator[Row]:
         """Judge every setting that the site sets, alone and together."""
+        if self.file.startswith("python:"):
+            yield Row(
+                _migrate_facts.MODULE.verdict, "config", self.file, _migrate_facts.MODULE.sentence
+            )
         sound = []
         for name, (value, source) in self.given.items():
             fact = self._setting(self.known[name], value, source)
