@@ -289,6 +289,17 @@ def test_an_import_that_only_gunicorn_answers_wants_it_kept(tmp_path):
     assert "answers the imports" in said["gunicorn 99.1"]
 
 
+@pytest.mark.parametrize(
+    ("config", "words"), [("import site_hooks", "look again"), ("workers = 2", "not needed")]
+)
+def test_gunicorn_itself_may_go_where_nothing_has_loaded_it(tmp_path, config, words):
+    provide_package(tmp_path, "gunicorn", "99.1")
+    (tmp_path / "gunicorn.py").write_text("")
+    (tmp_path / "site_hooks.py").write_text("import gunicorn\n")
+    (row,) = report(tmp_path, config=config + "\n")["packages"]
+    assert (row["name"], words in row["sentence"]) == ("gunicorn 99.1", True)
+
+
 def test_an_import_that_is_not_answered_says_what_to_do(tmp_path):
     said = refused(tmp_path, config="import gunicorn.no_such_module\n")
     assert "gunicorn.no_such_module" in said

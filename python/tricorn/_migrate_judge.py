@@ -10,6 +10,7 @@ import difflib
 import importlib
 import importlib.metadata
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -121,7 +122,8 @@ class Examiner:
         if refusal and setting.is_ours and source == self.file:
             return Fact(SAME, VARIABLE.format("setting"))
         if refusal:
-            return self._refused(setting, value, refusal)
+            why = refusal.removeprefix(f"setting '{setting.name}': ")
+            return self._refused(setting, value, why)
         if setting.is_ours:
             return Fact(BETTER, f"tricorn's own: {lower(setting.help)}")
         if setting.name == "logger_class":
@@ -150,7 +152,7 @@ class Examiner:
             advice = [text for word, text in _migrate_facts.WORKER_CLASSES.items() if word in name]
             return Fact(NOT_YET, advice[0] if advice else refusal)
         fact = self._fact(setting) if setting.reach == "refused" else None
-        return fact or Fact(REFUSED, refusal.removeprefix(f"setting '{setting.name}': "))
+        return fact or Fact(REFUSED, refusal)
 
     def _logger(self, value: Any) -> Fact:
         if value is None or value in OWN:
@@ -248,8 +250,12 @@ class Examiner:
         """Say what becomes of installed packages that have to do with the server."""
         version = installed("gunicorn")
         if version:
-            needed = any(self.imports())
-            what = "answers the imports above" if needed else "not needed here, and not in the way"
+            if any(self.imports()):
+                what = "answers the imports above"
+            elif "gunicorn" in sys.modules:
+                what = "loaded by what the file imports: look again without it before it goes"
+            else:
+                what = "not needed by the config file, and not in the way"
             yield Row(SAME, f"gunicorn {version}", "", what)
         version = installed("inotify")
         if version and self.look("reload"):
