@@ -94,6 +94,21 @@ def test_what_is_logged_goes_nowhere(site, log):
     must_hold(site(log, place))
 
 
+def test_the_disk_of_the_error_log_is_full(server):
+    server.write("app.py", SITE)
+    told_elsewhere = """
+        errorlog, workers = "/dev/full", 2
+        def when_ready(server): print("Listening at:", server.LISTENERS[0], flush=True)
+        def worker_ready(server, worker): print("WORKER READY", worker.pid, flush=True)
+    """
+    server.start("app:application", config=told_elsewhere)
+    server.wait_for_log("WORKER READY", 2)
+    assert server.get("/raise").status == 500, "what cannot be logged is answered"
+    os.kill(server.workers()[0], signal.SIGKILL)
+    server.wait_for_log("WORKER READY", 3)
+    must_hold(server)
+
+
 # Limits.
 
 

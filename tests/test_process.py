@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
+import socket
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +52,65 @@ def test_a_worker_has_the_groups_of_its_user_where_that_is_wanted(
     daemon = 1
     expected = sorted({member.pw_gid, daemon}) if all_groups else [member.pw_gid]
     assert groups_of(server.workers()[0]) == expected
+
+
+# What belongs to the workers' user.
+
+
+@pytest.fixture
+def place():
+    """A folder that every user may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+def test_what_is_made_for_the_workers_user_is_usable_over_reloads_and_new_logs(
+    member, server, place
+):
+    config = f"""
+        user, group, umask, workers = {member.pw_name!r}, {member.pw_gid}, 0o077, 2
+        bind = ["127.0.0.1:0", "unix:{place}/site.sock"]
+        accesslog, errorlog = "{place}/access.log", "{place}/error.log"
+        plugins, worker_tmp_dir = ["package:request-id"], "/dev/shm"
+        def when_ready(server): print("Listening at:", server.LISTENERS[0], flush=True)
+        def worker_ready(server, worker): print("WORKER READY", worker.id, flush=True)
+        def log_reopen(process): print("OPENED", flush=True)
+    """
+    server.start("tests.apps.loaded:application", config=config, bind="")
+    server.wait_for_log("WORKER READY", 2)
+    assert server.get("/").header("X-Request-ID")
+    # Mode and owner of the socket keep everybody else out.
+    assert is_let_in(place / "site.sock", member.pw_uid)
+    assert not is_let_in(place / "site.sock", pwd.getpwnam("nobody").pw_uid)
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("WORKER READY", 4)
+    assert server.get("/").header("X-Request-ID"), "the plugin is loaded again"
+    for name in ("access.log", "error.log"):
+        (place / name).rename(place / f"{name}.1")
+    server.send_signal(signal.SIGUSR1)
+    server.wait_for_log("OPENED", 3)
+    before = (place / "access.log.1").read_text()
+    assert server.get("/?after").header("X-Request-ID")
+    eventually(lambda: "/?after" in (place / "access.log").read_text(), "a line in the new file")
+    assert (place / "access.log.1").read_text() == before
+    assert (place / "access.log").stat().st_uid == member.pw_uid
+    assert server.stop() == 0
+    assert "Shutting down" in (place / "error.log").read_text()
+
+
+def is_let_in(path, user):
+    """Whether a process of this user may connect to a unix socket."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setuid(user)
+            socket.socket(socket.AF_UNIX).connect(str(path))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 # What the fork takes along, and what it does not.
