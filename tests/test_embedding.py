@@ -77,7 +77,7 @@ COMMAND = (
 
 
 def test_settings_come_from_a_dict_and_hooks_from_methods(server):
-    server.run_program(SITE)
+    server.start_program(SITE)
     server.wait_for_log("FORKED", 2)
     assert server.get("/").body == b"first"
     assert len(server.workers()) == 2
@@ -87,13 +87,13 @@ def test_settings_come_from_a_dict_and_hooks_from_methods(server):
 
 def test_a_program_reads_no_command_line_no_file_and_no_arguments_in_variables(server):
     server.write("gunicorn.conf.py", "raise SystemExit('it was read')\n")
-    server.run_program(SITE, "-w", "5", GUNICORN_CMD_ARGS="-w 7")
+    server.start_program(SITE, "-w", "5", GUNICORN_CMD_ARGS="-w 7")
     server.wait_for_log("FORKED", 2)
     assert len(server.workers()) == 2
 
 
 def test_hup_has_the_program_load_its_configuration_anew(server):
-    server.run_program(SITE)
+    server.start_program(SITE)
     server.wait_for_log("FORKED", 2)
     (server.folder / "more").touch()
     server.send_signal(signal.SIGHUP)
@@ -102,7 +102,7 @@ def test_hup_has_the_program_load_its_configuration_anew(server):
 
 
 def test_a_program_whose_configuration_breaks_at_hup_serves_on(server):
-    server.run_program(SITE)
+    server.start_program(SITE)
     server.wait_for_log("FORKED", 2)
     (server.folder / "broken").touch()
     server.send_signal(signal.SIGHUP)
@@ -116,7 +116,7 @@ def test_a_program_whose_configuration_breaks_at_hup_serves_on(server):
 
 def test_usr2_executes_the_program_beside_itself(server):
     program = SITE.replace("'workers': 2", "'workers': 1, 'pidfile': 'server.pid'")
-    server.run_program(program)
+    server.start_program(program)
     successor = server.call_successor()
     server.give_way(successor)
     assert server.get("/").body == b"first"
@@ -124,7 +124,7 @@ def test_usr2_executes_the_program_beside_itself(server):
 
 def test_preload_reload_executes_the_program_in_place(server):
     program = SITE.replace("'workers': 2", "'preload_app': True, 'preload_reload': True")
-    server.run_program(program)
+    server.start_program(program)
     server.wait_for_log("FORKED 1")
     server.write("program.py", program.replace('"first"', '"second"'))
     server.send_signal(signal.SIGHUP)
@@ -133,7 +133,7 @@ def test_preload_reload_executes_the_program_in_place(server):
 
 def test_an_application_reads_flags_over_its_own_defaults(server):
     server.write("site.conf.py", "threads = 3\ndef when_ready(server): server.log.info('READY')\n")
-    server.run_program(COMMAND, "-b", "127.0.0.1:0", "-c", "site.conf.py", "word")
+    server.start_program(COMMAND, "-b", "127.0.0.1:0", "-c", "site.conf.py", "word")
     server.wait_for_log("READY")
     assert "GIVEN None ['127.0.0.1:0'] ['word'] program.py" in server.log
     assert "RESOLVED 2 3" in server.log
@@ -182,7 +182,7 @@ def test_what_a_program_does_not_define_is_named(server):
 
 
 def test_serve_takes_an_application_and_settings(server):
-    server.run_program(
+    server.start_program(
         APPLICATION
         + """
     import tricorn
@@ -201,12 +201,12 @@ def test_serve_takes_an_application_and_settings(server):
 
 def test_serve_takes_the_name_of_an_application(server):
     server.write("site_module.py", APPLICATION)
-    server.run_program('import tricorn\ntricorn.serve("site_module", bind="127.0.0.1:0")\n')
+    server.start_program('import tricorn\ntricorn.serve("site_module", bind="127.0.0.1:0")\n')
     assert server.get("/").body == b"first"
 
 
 def test_plugins_and_handlers_of_libraries_take_part_in_a_program(server):
-    server.run_program(
+    server.start_program(
         APPLICATION
         + """
     import tricorn
@@ -307,7 +307,7 @@ def test_the_example_serves_and_passes_its_own_tests(server):
         timeout=60,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    server.run_program((folder / "serve_site.py").read_text(), "0")
+    server.start_program((folder / "serve_site.py").read_text(), "0")
     server.wait_for_log("worker 2 serves")
     assert server.get("/").body.startswith(b"request ")
 

@@ -136,7 +136,7 @@ def test_without_the_package_the_mend_is_named(site):
 
 
 def test_the_server_runs_by_the_files_server_section(site):
-    site.run_program(RUNNER, "site.ini")
+    site.start_program(RUNNER, "site.ini")
     site.wait_for_log("Booting worker", 2)
     assert site.get("/").body == b"('main', None)"
     assert len(site.workers()) == 2
@@ -145,7 +145,7 @@ def test_the_server_runs_by_the_files_server_section(site):
 def test_a_config_file_may_be_named_in_the_server_section(site):
     site.write("more.conf.py", "workers = 9\ndef when_ready(server): server.log.info('READY')\n")
     site.write("site.ini", INI + "    config = more.conf.py\n")
-    site.run_program(RUNNER, "site.ini")
+    site.start_program(RUNNER, "site.ini")
     site.wait_for_log("READY")
     eventually(lambda: len(site.workers()) == 2, "the section's own value")
     site.send_signal(signal.SIGHUP)

@@ -112,13 +112,12 @@ class Files:
         """Return the first file that is not what it was at the last look."""
         for path in self.paths():
             state = _state(path)
-            if state is not None and self._states.setdefault(path, state) != state:
+            if state is None:
+                continue
+            former, self._states[path] = self._states.get(path, state), state
+            if former != state:
                 return path
         return None
-
-    def forget(self, path: str) -> None:
-        """Take a file as it is at the next look."""
-        self._states.pop(path, None)
 
     def paths(self) -> Iterator[str]:
         """Give the files there are now."""

@@ -56,8 +56,6 @@ class Server:
         self.log_path = folder / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.followed: int | None = None
-        #: What is run: the command, or a program of the test's own.
-        self.command = COMMAND
 
     def write(self, name: str, text: str) -> Path:
         """Write a file into the server's folder."""
@@ -68,9 +66,19 @@ class Server:
 
     def spawn(self, *arguments: str, **variables: str) -> None:
         """Start the process, and do not wait for anything."""
+        self.spawn_program(*COMMAND[1:], *arguments, **variables)
+
+    def run_program(self, *arguments: str, **variables: str) -> Server:
+        """Start a Python program that serves, and wait until it listens."""
+        self.spawn_program(*arguments, **variables)
+        self.wait_for_log("Listening at: ")
+        return self
+
+    def spawn_program(self, *arguments: str, **variables: str) -> None:
+        """Start a Python program, and do not wait for anything."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [*self.command, *arguments],
+                [sys.executable, *arguments],
                 cwd=self.folder,
                 env=environment(**variables),
                 stdin=subprocess.DEVNULL,
@@ -96,13 +104,10 @@ class Server:
         self.wait_for_log("Listening at: ")
         return self
 
-    def run_program(self, text: str, *arguments: str, **variables: str) -> Server:
-        """Start a program that serves, and wait until it listens."""
+    def start_program(self, text: str, *arguments: str, **variables: str) -> Server:
+        """Write a Python program that serves, start it, and wait until it listens."""
         self.write("program.py", text)
-        self.command = [sys.executable, "program.py"]
-        self.spawn(*arguments, **variables)
-        self.wait_for_log("Listening at: ")
-        return self
+        return self.run_program("program.py", *arguments, **variables)
 
     @property
     def log(self) -> str:

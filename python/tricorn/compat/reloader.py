@@ -31,6 +31,11 @@ class ReloaderBase(threading.Thread):
         """Return the files that are watched now."""
         return list(self._files.paths())
 
+    def start(self) -> None:
+        """Look for changes from now on."""
+        self._files.look()
+        super().start()
+
     def _pause(self) -> None:
         time.sleep(self._interval)
 
@@ -38,7 +43,6 @@ class ReloaderBase(threading.Thread):
         """Look for changes for ever."""
         while True:
             while path := self._files.look():
-                self._files.forget(path)
                 if self._callback:
                     self._callback(path)
             self._pause()

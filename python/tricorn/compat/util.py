@@ -216,8 +216,8 @@ def parse_address(netloc: str, default_port: str = "8000") -> Any:
     has_port = place.startswith(("unix:", "fd://")) or re.search(r":[^\]]*$", place)
     try:
         return _native.parse_addresses([place if has_port else f"{place}:{default_port}"])[0]
-    except _loading.Mistake as mistake:
-        raise RuntimeError(str(mistake)) from mistake
+    except ValueError as error:
+        raise RuntimeError(str(error)) from error
 
 
 def close(sock: socket.socket) -> None:
