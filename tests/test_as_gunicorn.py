@@ -72,7 +72,8 @@ WITH_FLAGS = """
         def init(self, parser, opts, args):
             self.app_uri = args[0]
             self.load_config_from_file("site.py")
-            return {"bind": "127.0.0.1:0", "timeout": self.cfg.timeout}
+            self.cfg.set("post_worker_init", lambda worker: print("init's hook", flush=True))
+            return {"bind": "127.0.0.1:0"}
 
         def load(self):
             inner = import_app(self.app_uri)
@@ -133,6 +134,22 @@ def test_a_program_can_be_a_module(program):
 def test_a_program_with_a_command_line_serves_by_its_flags_and_its_own_setting(program):
     server = program(WITH_FLAGS, "--greeting", "moin", "--threads", "3", "told")
     assert server.get("/").body == b"['moin', 77, 3]"
+    assert "init's hook" in server.log
+
+
+def test_a_program_takes_its_own_setting_from_its_config_file_too(server, program):
+    server.write("gunicorn.conf.py", 'greeting = " moin "\ntimeout = 78\n')
+    program(WITH_FLAGS, "told")
+    assert server.get("/").body == b"['moin', 78, 1]"
+
+
+def test_a_program_refuses_a_wrong_value_of_its_own_setting_in_one_line(server):
+    server.write("program.py", WITH_FLAGS)
+    server.write("site.py", "")
+    server.write("gunicorn.conf.py", "greeting = 3")
+    server.spawn_program(*RUN, "program.py", "told")
+    assert server.wait() == 1
+    assert server.log == "Error: setting 'greeting': 3 is not a string\n"
 
 
 def test_a_program_keeps_its_own_setting_over_a_reload(program):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tricorn import _native
 from tricorn._classes import load_worker_class, worker_class_name
-from tricorn._loading import import_dotted
+from tricorn._loading import WrongValue, import_dotted
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +68,10 @@ class Setting:
     def set(self, value: Any) -> None:
         """Check a value and take it."""
         check = type(self).validator
-        self.value = value if check is None else check(value)
+        try:
+            self.value = value if check is None else check(value)
+        except (TypeError, ValueError) as error:
+            raise WrongValue(f"setting {self.name!r}: {error}") from error
 
     def add_option(self, parser: argparse.ArgumentParser) -> None:
         """Add the setting's flags to a parser, if it has any."""
@@ -167,6 +170,21 @@ class Config:
         """Return the settings that programs have declared."""
         settings = self.settings.items()
         return {name: each for name, each in settings if not isinstance(each, ServerSetting)}
+
+    def _preset(self) -> dict[str, Any]:
+        """Return what a program has set that is a setting of the server's."""
+        return {name: value for name, value in self._given.items() if name in self.settings}
+
+    def _take_over(self, former: Config, flags: Mapping[str, Any]) -> None:
+        """Have the hooks and the settings of a program, by what the config file and flags say."""
+        declared = former._declared()
+        self.settings.update(declared)
+        file = sys.modules.get("__config__")
+        left = vars(file) if file else {}
+        said = {name: left[name] for name in declared if name in left} | dict(flags)
+        hooks = {name: handler for name, handler in former._given.items() if name in self.hooks}
+        for name, value in {**said, **hooks}.items():
+            self.set(name, value)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -94,17 +94,17 @@ class Application(BaseApplication):
         parser = self.cfg.parser()
         opts, _ = parser.parse_known_args()
         better = dict(self.init(parser, opts, opts.args) or {})
-        declared = self.cfg._declared()
-        mine = {name: better.pop(name) for name in declared if name in better}
-        flags, rest = self.cfg._declared_flags(sys.argv[1:])
-        reading = _native.read(rest, better)
+        former = self.cfg
+        for name in former._declared().keys() & better.keys():
+            former.set(name, better.pop(name))
+        flags, rest = former._declared_flags(sys.argv[1:])
+        reading = _native.read(rest, {**former._preset(), **better})
         if isinstance(reading, int):
             # Help, the version, or what is wrong with the command line: it has been printed.
             sys.exit(reading)
         self._reading = reading
         self.cfg = reading.cfg
-        for name, value in {**mine, **flags}.items():
-            self.cfg.set(name, value)
+        self.cfg._take_over(former, flags)
 
     def get_config_from_filename(self, filename: str) -> dict[str, Any]:
         """Run a config file, and return the names it leaves."""
