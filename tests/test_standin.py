@@ -158,6 +158,15 @@ def test_what_programs_look_up_of_a_setting_is_the_servers():
     ) == ["bind", ["127.0.0.1:8000"], ["-b", "--bind"], 30, True, True, 1, True]
 
 
+def test_a_module_is_there_without_having_been_imported_itself():
+    assert run(
+        """
+        import gunicorn.app.base
+        print(json.dumps([gunicorn.util.is_ipv6("::1"), hasattr(gunicorn, "nonsense")]))
+        """
+    ) == [True, False]
+
+
 # Where the modules come from.
 
 

@@ -107,6 +107,9 @@ class StandIn(types.ModuleType):
             raise AttributeError(f"tricorn has nothing that stands in for {full}: {LEFT_OUT[full]}")
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if full in MODULES and is_installed():
+            # In gunicorn, importing a module brings in most of the others.
+            return importlib.import_module(full)
         return getattr(_behind(self.__name__), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
