@@ -62,7 +62,7 @@ def test_what_a_hook_logs_arrives_though_the_worker_dies_of_its_time_out(shop, s
         client.request("/slow")
         server.wait_for_log("an order took too long")
     found = eventually(lambda: [event for event in events(sentry) if "logentry" in event])
-    assert [event["logentry"]["formatted"] for event in found] == ["an order took too long"]
+    assert [event["logentry"]["message"] for event in found] == ["an order took too long"]
     assert found[0]["logger"] == "gunicorn.error"
 
 
@@ -83,4 +83,4 @@ def test_the_servers_own_messages_arrive_where_a_logger_in_python_has_them(shop,
     assert server.get("/window").status == 500
     (event,) = eventually(lambda: events(sentry))
     assert event["logger"] == "gunicorn.error"
-    assert event["logentry"]["formatted"].startswith("Error handling request GET /window")
+    assert event["logentry"]["message"].startswith("Error handling request GET /window")
