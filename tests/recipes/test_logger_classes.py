@@ -111,6 +111,18 @@ def test_every_line_is_json_under_logconfig_dict_with_the_atoms_as_arguments(ser
     assert len(told(server, "Shutting down")) == 1
 
 
+def test_a_filter_on_the_access_log_is_asked_before_and_after_a_reload(server):
+    write_recipe(server, "A filter on the access log")
+    server.start(PLAIN)
+    for round_ in (1, 2):
+        server.get("/hello")
+        server.get("/nowhere")
+        server.wait_for_log('"GET /nowhere HTTP/1.1" 500', round_)
+        server.send_signal(signal.SIGHUP)
+        server.wait_for_log("Worker exiting", round_)
+    assert "GET /hello" not in server.log
+
+
 def test_the_server_the_hooks_and_the_application_log_through_structlog(server, arguments):
     write_recipe(server, "structlog")
     server.start("shop:application", "-w", "2", *arguments)
