@@ -10,7 +10,7 @@ PLUGINS := $(foreach name,auth-basic health json-log metrics rate-limit request-
 # What the tests drive; `release` is what ships.
 PROFILE ?= release
 
-.PHONY: help abi build deploy-packages plugins serve test test-rust test-python lint fmt fmt-check walls bench matrix clean
+.PHONY: help abi build deploy-packages plugins reference serve test test-rust test-python lint fmt fmt-check walls bench matrix clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -61,6 +61,10 @@ fmt-check: $(VENV)/.tools
 
 abi: ## Write the C header and the layout of the plugin ABI anew, if that breaks no plugin
 	TRICORN_WRITE_ABI=1 $(CARGO) test --quiet --locked -p tricorn-abi
+
+reference: ## Write docs/reference anew from the declarations of settings and hooks
+	mkdir -p docs/reference
+	TRICORN_WRITE_REFERENCE=1 $(CARGO) test --quiet --locked -p tricorn-server --test reference the_reference
 
 walls: ## Check the walls that ARCHITECTURE.md draws
 	$(PYTHON) tools/walls.py

@@ -5,12 +5,10 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, Command};
 
-use super::check::strings;
 use super::cli::MIGRATE;
 use super::declared;
 use super::plugin_cli::plugin_command;
-use super::setting::{Default, Kind, Reach, Setting};
-use super::value::Value;
+use super::setting::{Kind, Reach, Setting};
 
 /// The whole command, for parsing, help, completions and the man page.
 #[must_use]
@@ -148,7 +146,7 @@ fn metavar(setting: &Setting) -> &'static str {
 /// The help, the default, and how far the setting reaches.
 fn help(setting: &Setting) -> String {
     let mut text = setting.help.to_owned();
-    if let Some(shown) = default_shown(setting) {
+    if let Some(shown) = setting.default_shown() {
         text = format!("{text} [{shown}]");
     }
     match setting.reach {
@@ -156,21 +154,5 @@ fn help(setting: &Setting) -> String {
         Reach::Inert(_) => format!("{text} (without an effect)"),
         Reach::Later(_) => format!("{text} (not honoured yet)"),
         Reach::Refused(_) => format!("{text} (not there yet: refused)"),
-    }
-}
-
-/// The default as one would write it on a command line, if there is any.
-fn default_shown(setting: &Setting) -> Option<String> {
-    if let Default::Start = setting.default {
-        return Some(".".to_owned());
-    }
-    match (setting.default_value(|_| None), setting.kind) {
-        (Value::None, _) | (_, Kind::Bool | Kind::Off | Kind::Report(_)) => None,
-        (Value::List(items), _) if items.is_empty() => None,
-        (list @ Value::List(_), _) => Some(strings(&list).collect::<Vec<_>>().join(",")),
-        (Value::Str(text), _) if text.is_empty() => None,
-        (Value::Str(text), _) => Some(text),
-        (Value::Int(mode), Kind::Mode) if mode > 0 => Some(format!("0{mode:o}")),
-        (other, _) => Some(other.to_string()),
     }
 }

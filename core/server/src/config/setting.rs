@@ -1,5 +1,7 @@
 //! The declaration of a setting: everything about it that is not its value.
 
+use std::path::Path;
+
 use super::start::start_directory;
 use super::value::Value;
 
@@ -281,6 +283,32 @@ impl Setting {
         };
         let default = self.default_value(|_| None);
         !is_unset && value != &default && Ok(value) != self.check(default).as_ref()
+    }
+
+    /// The default as one would write it on a command line, if there is any; the user's own
+    /// directory is `~`.
+    #[must_use]
+    pub fn default_shown(&self) -> Option<String> {
+        if let Default::Start = self.default {
+            return Some(".".to_owned());
+        }
+        match (self.default_value(|_| None), self.kind) {
+            (Value::None, _) | (_, Kind::Bool | Kind::Off | Kind::Report(_)) => None,
+            (list @ Value::List(_), _) => {
+                let items: Vec<_> = super::check::strings(&list).collect();
+                (!items.is_empty()).then(|| items.join(","))
+            }
+            (Value::Dict(items), _) if items.is_empty() => None,
+            (Value::Str(text), _) => {
+                let home = std::env::home_dir().unwrap_or_default();
+                let below = Path::new(&text).strip_prefix(&home).ok();
+                let below = below.filter(|_| home.is_absolute());
+                let shown = below.map(|path| format!("~/{}", path.display()));
+                (!text.is_empty()).then(|| shown.unwrap_or(text))
+            }
+            (Value::Int(mode), Kind::Mode) if mode > 0 => Some(format!("0{mode:o}")),
+            (other, _) => Some(other.to_string()),
+        }
     }
 
     /// The variable the default depends on, if there is one.
