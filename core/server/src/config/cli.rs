@@ -5,6 +5,7 @@ use clap::ArgMatches;
 pub use super::command::command;
 use super::declared;
 use super::layers::{Layer, Source};
+use super::pages;
 use super::plugin_cli::plugin_verb;
 use super::setting::{Kind, Setting};
 use super::value::Value;
@@ -92,6 +93,8 @@ pub fn parse(arguments: &[String], source: Source) -> Result<CommandLine, Answer
             return Ok(CommandLine::of(Verb::Plugin(plugin_verb(plugin)?), source));
         }
         Some((MIGRATE, _)) => return Err(incomplete("tricorn migrate [FILE], as the first word")),
+        Some(("completions", shell)) => return Err(pages::completions(shell)),
+        Some(("man", _)) => return Err(pages::man()),
         _ => (Verb::Serve, matches),
     };
     let app = matches
@@ -180,11 +183,18 @@ fn answer(error: &clap::Error) -> Answer {
     }
 }
 
-/// What is wrong and the tip, if there is one; the usage is a word away.
+/// What is wrong and the tip or the words there are; the usage is a word away.
 fn in_one_line(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let what = lines.next().unwrap_or_default();
-    let tip = lines.find_map(|line| line.strip_prefix("tip: "));
+    let mut what = lines.next().unwrap_or_default().to_owned();
+    if what.ends_with(':') {
+        what = format!("{what} {}", lines.next().unwrap_or_default());
+    }
+    let tip = lines.find_map(|line| {
+        let words = || line.strip_prefix("[possible values: ")?.strip_suffix(']');
+        let words = || words().map(|words| format!("give one of {words}"));
+        line.strip_prefix("tip: ").map(str::to_owned).or_else(words)
+    });
     let tip = tip.map_or_else(String::new, |tip| format!("; {tip}"));
     format!("{what}{tip}; see tricorn --help\n")
 }

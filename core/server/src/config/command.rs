@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::cli::MIGRATE;
 use super::declared;
+use super::pages;
 use super::plugin_cli::plugin_command;
 use super::setting::{Kind, Reach, Setting};
 
@@ -33,13 +34,14 @@ pub fn command() -> Command {
                 .help("Print the version"),
         )
         .about("A pre-fork server for Python web applications")
-        .override_usage("tricorn [OPTIONS] [APP_MODULE]\n       tricorn hooks list [OPTIONS]\n       tricorn plugin inspect|check|new ...\n       tricorn migrate [FILE] [-- COMMAND LINE]")
+        .override_usage("tricorn [OPTIONS] [APP_MODULE]\n       tricorn hooks list [OPTIONS]\n       tricorn plugin inspect|check|new ...\n       tricorn migrate [FILE] [-- COMMAND LINE]\n       tricorn completions bash|zsh|fish\n       tricorn man")
         .subcommand(hooks)
         .subcommand(plugin_command())
         .subcommand(
             Command::new(MIGRATE)
                 .about("Say what changes for a site that moves here from gunicorn"),
         )
+        .subcommands(pages::commands())
         .subcommand_precedence_over_arg(true)
         .disable_help_subcommand(true)
 }
@@ -79,6 +81,9 @@ fn argument(setting: &'static Setting) -> Arg {
             Some(long) => argument.visible_alias(long),
             None => argument.short(flag.chars().nth(1).unwrap_or('?')),
         };
+    }
+    if let Some(hint) = hint(setting) {
+        argument = argument.value_hint(hint);
     }
     match setting.kind {
         Kind::Bool | Kind::Off => argument.action(ArgAction::SetTrue),
@@ -127,6 +132,20 @@ impl TypedValueParser for Suggested {
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new(self.0.iter().map(PossibleValue::new)))
+    }
+}
+
+/// What a shell may complete the value with.
+fn hint(setting: &Setting) -> Option<ValueHint> {
+    match (setting.kind, setting.metavar) {
+        (Kind::Files | Kind::Plugins, _) | (Kind::Text, "FILE" | "CONFIG") => {
+            Some(ValueHint::FilePath)
+        }
+        (Kind::Directory, _) | (Kind::Text, "DIRECTORY" | "DIRECTORIES") => {
+            Some(ValueHint::DirPath)
+        }
+        (Kind::User, _) => Some(ValueHint::Username),
+        _ => None,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod cli;
 mod command;
 pub mod declared;
 mod layers;
+mod pages;
 mod plugin_cli;
 mod plugins;
 mod print;
