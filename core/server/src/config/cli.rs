@@ -2,6 +2,7 @@
 
 use clap::ArgMatches;
 
+use super::arguments;
 pub use super::command::command;
 use super::declared;
 use super::layers::{Layer, Source};
@@ -80,7 +81,7 @@ pub fn parse(arguments: &[String], source: Source) -> Result<CommandLine, Answer
     {
         return Ok(CommandLine::of(Verb::Migrate(words.to_vec()), source));
     }
-    let arguments = give_proxy_protocol_its_mode(arguments);
+    let arguments = arguments::prepare(arguments)?;
     let matches = command()
         .try_get_matches_from(arguments)
         .map_err(|error| answer(&error))?;
@@ -190,6 +191,8 @@ fn in_one_line(text: &str) -> String {
     if what.ends_with(':') {
         what = format!("{what} {}", lines.next().unwrap_or_default());
     }
+    // What the words mean has been looked at before: a dash in front is no value's.
+    let mut lines = lines.filter(|line| !line.starts_with("tip: to pass"));
     let tip = lines.find_map(|line| {
         let words = || line.strip_prefix("[possible values: ")?.strip_suffix(']');
         let words = || words().map(|words| format!("give one of {words}"));
@@ -206,22 +209,6 @@ pub(super) fn incomplete(whole: &str) -> Answer {
         is_error: true,
         exit: Exit::Usage,
     }
-}
-
-/// `--proxy-protocol` may stand alone, and then the word after it is not its mode.
-fn give_proxy_protocol_its_mode(arguments: &[String]) -> Vec<String> {
-    let modes = ["off", "v1", "v2", "auto", "true", "false", "none", "0", "1"];
-    let takes = |word: &String| modes.contains(&word.to_ascii_lowercase().as_str());
-    let mut given = Vec::with_capacity(arguments.len());
-    for (index, argument) in arguments.iter().enumerate() {
-        let alone = argument == "--proxy-protocol" && !arguments.get(index + 1).is_some_and(takes);
-        given.push(if alone {
-            "--proxy-protocol=auto".to_owned()
-        } else {
-            argument.clone()
-        });
-    }
-    given
 }
 
 #[cfg(test)]

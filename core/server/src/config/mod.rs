@@ -9,6 +9,7 @@
 //! socket, opens a file or runs code of the operator's.
 
 mod address;
+mod arguments;
 mod check;
 mod check_machine;
 mod check_words;
