@@ -267,7 +267,7 @@ def test_hooks_list_shows_every_handler_with_its_place_and_reason(tmp_path):
         "import library\nloglevel = 'debug'\ndef pre_request(worker, req): pass\n"
     )
     listed = run(tmp_path, "hooks", "list", "-c", "c.py", "--hook", "on_exit=library:audit_missing")
-    assert listed.returncode == 1
+    assert listed.returncode == 2
     assert "the module library has no audit_missing" in listed.stderr
     listed = run(tmp_path, "hooks", "list", "-c", "c.py")
     assert listed.returncode == 0

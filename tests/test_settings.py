@@ -58,7 +58,8 @@ def refused(tmp_path, *arguments, config=None, **variables):
 
 @pytest.mark.parametrize("name", ["gunicorn.conf.py", "tricorn.conf.py"])
 def test_a_config_file_in_the_working_directory_is_found(server, name):
-    assert shown(server, config="timeout = 77\n", name=name)["timeout"] == 77
+    settings = shown(server, config="timeout = 77\n", name=name)
+    assert (settings["timeout"], settings["config"]) == (77, f"./{name}")
 
 
 def test_tricorns_own_config_file_comes_before_gunicorns(server):
@@ -187,6 +188,15 @@ def test_a_script_name_in_the_environment_is_taken_off_the_path(server):
     server.start(PLAIN, SCRIPT_NAME="/env")
     shown_environ = json.loads(server.get("/env/env").body)
     assert (shown_environ["SCRIPT_NAME"], shown_environ["PATH_INFO"]) == ("/env", "/env")
+
+
+def test_what_comes_of_variables_that_are_not_set_is_the_default(server):
+    settings = shown(
+        server,
+        config="sendfile = None\nraw_env = False\nheader_map = None\ncertfile = ''\n",
+    )
+    assert (settings["sendfile"], settings["raw_env"]) == (True, [])
+    assert settings["header_map"] == "drop"
 
 
 def test_threads_make_gthread_of_sync(server):

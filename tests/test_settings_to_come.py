@@ -112,6 +112,7 @@ def test_what_would_be_served_wrongly_is_not_served(tmp_path, config, names):
         "ssl_version = __import__('ssl').PROTOCOL_TLS_SERVER",
         "http_parser = 'python'",
         "control_socket_disable = True",
+        "control_socket_disable = True\ncontrol_socket = '/tmp/site.ctl'",
         # What gunicorn would do without these lines.
         "protocol = 'http'",
         "http_protocols = 'h1'",

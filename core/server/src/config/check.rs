@@ -25,6 +25,7 @@ pub(super) fn refuse<T>(what: impl Into<String>, mend: impl Into<String>) -> Res
 pub(super) fn check(setting: &Setting, value: Value) -> Result<Value, Refusal> {
     match setting.kind {
         Kind::Text => text(value),
+        Kind::Off if value == Value::None => Ok(Value::Bool(true)),
         Kind::Bool | Kind::Off => truth(value),
         Kind::Report(forms) => words::report(value, forms),
         Kind::Count => count(value),
@@ -74,7 +75,7 @@ pub(super) fn truth(value: Value) -> Result<Value, Refusal> {
     }
 }
 
-pub(super) fn count(value: Value) -> Result<Value, Refusal> {
+fn count(value: Value) -> Result<Value, Refusal> {
     let number = match &value {
         Value::Int(number) => Some(*number),
         Value::Bool(truth) => Some(i64::from(*truth)),
@@ -156,7 +157,8 @@ fn parse_int(text: &str) -> Option<i64> {
 /// Nothing is an empty list, one text a list of one; commas mean nothing here.
 pub(super) fn list(value: Value) -> Result<Vec<Value>, Refusal> {
     match value {
-        Value::None => Ok(Vec::new()),
+        Value::None | Value::Bool(false) | Value::Int(0) => Ok(Vec::new()),
+        Value::Dict(items) if items.is_empty() => Ok(Vec::new()),
         Value::Str(text) if text.is_empty() => Ok(Vec::new()),
         Value::Str(text) => Ok(vec![Value::Str(text.trim().to_owned())]),
         Value::List(items) => items
@@ -345,6 +347,7 @@ pub(super) mod tests {
     fn truth_is_a_truth_value_or_its_word_but_not_a_number() {
         assert_eq!(checked("reload", "TRUE"), Ok("True".into()));
         assert_eq!(checked("reload", Value::None), Ok("False".into()));
+        assert_eq!(checked("sendfile", Value::None), Ok("True".into()));
         assert!(checked("reload", 1).is_err());
         assert!(checked("reload", "yes").is_err());
     }
@@ -356,7 +359,10 @@ pub(super) mod tests {
             checked("bind", list_of(&[" a ", "b"])),
             Ok("['a', 'b']".into())
         );
-        assert_eq!(checked("raw_env", ""), Ok("[]".into()));
+        for nothing in [Value::None, "".into(), false.into(), 0.into()] {
+            assert_eq!(checked("raw_env", nothing), Ok("[]".into()));
+        }
+        assert_eq!(checked("raw_env", Value::Dict(vec![])), Ok("[]".into()));
         assert!(checked("bind", 8000).is_err());
         assert!(checked("bind", Value::List(vec![Value::Int(1)])).is_err());
     }

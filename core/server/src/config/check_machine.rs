@@ -2,7 +2,7 @@
 
 use nix::unistd::{Group, User};
 
-use super::check::{Refusal, count, list, refuse, text};
+use super::check::{Refusal, list, refuse, text};
 use super::start::{from_start, start_directory};
 use super::value::Value;
 
@@ -66,7 +66,13 @@ fn identity(
         Value::None => Ok(Value::None),
         Value::Int(number) if u32::try_from(*number).is_ok() => Ok(value),
         Value::Str(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) => {
-            count(value)
+            match name.parse::<u32>() {
+                Ok(number) => Ok(Value::Int(i64::from(number))),
+                Err(_) => refuse(
+                    format!("{value} is not a {what}"),
+                    format!("give a name or a number of a {what}"),
+                ),
+            }
         }
         Value::Str(name) => match find(name) {
             Some(id) => Ok(Value::Int(i64::from(id))),
@@ -97,6 +103,8 @@ mod tests {
         assert!(checked("reload_extra_files", "/nowhere/at/all").is_err());
         assert!(checked("reload_extra_files", "/nowhere/*.html").is_ok());
         assert_eq!(checked("user", "root"), Ok("0".into()));
+        assert_eq!(checked("user", "010"), Ok("10".into()));
+        assert!(checked("user", "4294967296").is_err());
         assert!(
             checked("user", "nobody-of-this-name")
                 .unwrap_err()

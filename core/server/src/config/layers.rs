@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::check;
 use super::declared;
-use super::setting::{Reach, Setting};
+use super::setting::{Reach, Section, Setting};
 use super::value::Value;
 use crate::error::{Exit, Failure};
 
@@ -155,7 +155,9 @@ impl Settings {
             let own = setting.variable();
             let is_given = !matches!(source, Source::Default)
                 && !matches!(source, Source::Environment(name) if Some(*name) == own);
-            (is_given && setting.asks(value)).then(|| {
+            let is_declined = setting.section == Section::Control
+                && self.value("control_socket_disable") == &Value::Bool(true);
+            (is_given && !is_declined && setting.asks(value)).then(|| {
                 let name = setting.name;
                 format!("setting '{name}' (from {source}) is not honoured yet: {instead}")
             })
