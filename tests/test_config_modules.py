@@ -92,7 +92,7 @@ def test_a_setting_that_is_gone_from_the_module_is_not_set_any_more(server):
 
 def test_a_module_that_raises_on_hup_leaves_the_old_one_in_force(server):
     start(server, "timeout = 71\nrelease = 'one'")
-    (old,) = server.workers()
+    (old,) = eventually(server.workers, "a worker")
     write(server, "timeout = 72\nrelease = 'two'\nraise ValueError('half-way')")
     server.send_signal(signal.SIGHUP)
     server.wait_for_log("half-way")

@@ -277,33 +277,20 @@ except ImportError:
     }
 
 
-def test_an_import_that_only_gunicorn_answers_wants_it_kept(tmp_path):
+def test_a_gunicorn_that_is_installed_is_not_needed_and_not_in_the_way(tmp_path):
     provide_package(tmp_path, "gunicorn", "99.1")
-    (tmp_path / "gunicorn").mkdir()
-    for name in ("__init__", "glogging", "of_its_own"):
-        (tmp_path / "gunicorn" / f"{name}.py").write_text("")
-    found = report(tmp_path, config="import gunicorn.glogging, gunicorn.of_its_own\n")
-    said = {row["name"]: row["sentence"] for row in found["imports"] + found["packages"]}
-    assert "by tricorn once gunicorn is gone" in said["import gunicorn.glogging"]
-    assert "keep it installed" in said["import gunicorn.of_its_own"]
-    assert "answers the imports" in said["gunicorn 99.1"]
+    (tmp_path / "gunicorn.py").write_text("raise AssertionError('it was asked')\n")
+    found = report(tmp_path, config="from gunicorn.glogging import Logger\n")
+    (package,) = found["packages"]
+    assert package["sentence"] == "not needed by the config file, and not in the way"
+    assert found["imports"][0]["sentence"] == "answered by tricorn"
 
 
-@pytest.mark.parametrize(
-    ("config", "words"), [("import site_hooks", "look again"), ("workers = 2", "not needed")]
-)
-def test_gunicorn_itself_may_go_where_nothing_has_loaded_it(tmp_path, config, words):
+def test_a_gunicorn_that_is_asked_for_is_to_be_kept(tmp_path):
     provide_package(tmp_path, "gunicorn", "99.1")
-    (tmp_path / "gunicorn.py").write_text("")
-    (tmp_path / "site_hooks.py").write_text("import gunicorn\n")
-    (row,) = report(tmp_path, config=config + "\n")["packages"]
-    assert (row["name"], words in row["sentence"]) == ("gunicorn 99.1", True)
-
-
-def test_an_import_that_is_not_answered_says_what_to_do(tmp_path):
-    said = refused(tmp_path, config="import gunicorn.no_such_module\n")
-    assert "gunicorn.no_such_module" in said
-    assert "have gunicorn installed beside it" in said
+    config = "import gunicorn.glogging\ngunicorn_compat = False\n"
+    (package,) = report(tmp_path, config=config)["packages"]
+    assert "keep it installed" in package["sentence"]
 
 
 def test_the_package_of_a_worker_class_is_named(tmp_path):

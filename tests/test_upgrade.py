@@ -56,7 +56,7 @@ def test_a_successor_serves_beside_the_arbiter_and_takes_over_when_that_is_gone(
     first = server.pid
     server.write("app.py", SITE.replace("first", "second"))
     successor = call(server)
-    assert f"READY for {successor} Master.2 after {first}" in server.log
+    server.wait_for_log(f"READY for {successor} Master.2 after {first}")
     assert (server.folder / "server.pid").read_text() == f"{first}\n"
     assert title(first) == "gunicorn: master [site]"
     assert title(successor) == "gunicorn: master [site.2]"

@@ -10,11 +10,10 @@ import difflib
 import importlib
 import importlib.metadata
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tricorn import _classes, _loading, _migrate_facts, _native, _standin
+from tricorn import _classes, _loading, _migrate_facts, _native
 from tricorn._logger import OWN
 from tricorn._migrate_facts import BETTER, DIFFERENT, NOT_YET, REFUSED, SAME, UNKNOWN, Fact
 from tricorn._migrate_site import COMMAND_LINE, Site, imports
@@ -250,12 +249,9 @@ class Examiner:
         """Say what becomes of installed packages that have to do with the server."""
         version = installed("gunicorn")
         if version:
-            if any(self.imports()):
-                what = "answers the imports above"
-            elif "gunicorn" in sys.modules:
-                what = "loaded by what the file imports: look again without it before it goes"
-            else:
-                what = "not needed by the config file, and not in the way"
+            what = "not needed by the config file, and not in the way"
+            if self.look("gunicorn_compat") is False and any(self.imports()):
+                what = "answers imports from when the configuration is read: keep it installed"
             yield Row(SAME, f"gunicorn {version}", "", what)
         version = installed("inotify")
         if version and self.look("reload"):
@@ -283,13 +279,8 @@ def _imported(module: str, names: list[str]) -> Fact:
             if name != "*" and not hasattr(found, name):
                 importlib.import_module(f"{module}.{name}")
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        return Fact(NOT_YET, f"not answered ({reason}); keep gunicorn installed beside tricorn")
-    if not installed("gunicorn"):
-        return Fact(SAME, "answered by tricorn")
-    if module in _standin.MODULES:
-        return Fact(SAME, "answered by gunicorn, and by tricorn once gunicorn is gone")
-    return Fact(SAME, "answered by gunicorn alone: keep it installed")
+        return Fact(NOT_YET, f"not answered ({type(error).__name__}: {error})")
+    return Fact(SAME, "answered by tricorn")
 
 
 def installed(package: str) -> str | None:

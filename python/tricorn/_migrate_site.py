@@ -155,7 +155,7 @@ def read_place(place: str) -> dict[str, Any]:
     except _loading.Mistake as mistake:
         missing = getattr(mistake.__cause__, "name", None)
         if isinstance(mistake.__cause__, ImportError) and f"{missing}.".startswith("gunicorn."):
-            mend = "tricorn does not answer this import: have gunicorn installed beside it"
+            mend = "tricorn does not answer this import: see docs/gunicorn-imports.md"
             raise _loading.Mistake(mistake.what, mend) from None
         raise
 
