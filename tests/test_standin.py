@@ -174,15 +174,19 @@ def test_what_is_set_on_a_module_is_set_on_the_one_behind_it_and_can_be_taken_ba
     assert run(
         """
         from unittest import mock
-        import gunicorn.util, gunicorn.workers.sync, tricorn.compat.util, tricorn.workers.sync
+        import gunicorn.config, gunicorn.util, gunicorn.workers.sync
+        import tricorn.compat.util, tricorn.config, tricorn.workers.sync
         before = tricorn.compat.util.getcwd
         with mock.patch("gunicorn.util.getcwd", lambda: "elsewhere"):
             inside = tricorn.compat.util.getcwd()
+        with mock.patch("gunicorn.config.Bind", "another"):
+            inside += " " + tricorn.config.Bind
         gunicorn.workers.sync.SyncWorker = "another"
         print(json.dumps([inside, tricorn.compat.util.getcwd is before,
-                          gunicorn.util.getcwd is before, tricorn.workers.sync.SyncWorker]))
+                          gunicorn.util.getcwd is before, tricorn.workers.sync.SyncWorker,
+                          tricorn.config.Bind.name, gunicorn.config.Bind.name]))
         """
-    ) == ["elsewhere", True, True, "another"]
+    ) == ["elsewhere another", True, True, "another", "bind", "bind"]
 
 
 def test_tools_that_look_for_modules_find_the_ones_that_answer():

@@ -313,16 +313,18 @@ class Config:
         return bool(self.certfile or self.keyfile)
 
 
-def __getattr__(name: str) -> Any:
-    """Give what only programs ask for: checks of values, and a class for each setting."""
-    if name.startswith("__"):
-        raise AttributeError(name)
-    from tricorn.compat import settings
+if not TYPE_CHECKING:
 
-    try:
-        return getattr(settings, name)
-    except AttributeError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    def __getattr__(name: str) -> Any:
+        """Give what only programs ask for: checks of values, and a class for each setting."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        from tricorn.compat import settings
+
+        try:
+            return getattr(settings, name)
+        except AttributeError:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
 
 
 def _networks(items: Iterable[str]) -> list[Any]:
