@@ -80,7 +80,7 @@ def test_every_line_is_json_under_a_subclass_with_json_formatters(server):
     (error,) = told(server, "Error handling request")
     assert error["levelname"] == "ERROR"
     server.send_signal(signal.SIGHUP)
-    told(server, "Booting worker", 4)
+    told(server, "Worker exiting", 2)
     server.send_signal(signal.SIGUSR1)
     assert server.stop() == 0
     (last,) = told(server, "Shutting down")
@@ -106,7 +106,7 @@ def test_every_line_is_json_under_logconfig_dict_with_the_atoms_as_arguments(ser
     server.get("/nowhere")
     assert told(server, "Error handling request")[0]["name"] == "gunicorn.error"
     server.send_signal(signal.SIGHUP)
-    told(server, "Booting worker", 2)
+    told(server, "Worker exiting", 1)
     assert server.stop() == 0
     assert len(told(server, "Shutting down")) == 1
 
@@ -137,7 +137,7 @@ def test_the_server_the_hooks_and_the_application_log_through_structlog(server, 
     assert {line["status"] for line in requests} == {"200 OK"}
 
     server.send_signal(signal.SIGHUP)
-    told(server, "Booting worker", 4)
+    told(server, "Worker exiting", 2)
     server.send_signal(signal.SIGUSR1)
     assert server.stop() == 0
     (last,) = told(server, "Shutting down", source="server")
