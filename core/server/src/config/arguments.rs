@@ -4,7 +4,6 @@
 use super::cli::Answer;
 use super::declared;
 use super::setting::{Kind, Setting};
-use crate::error::Exit;
 
 /// Flags that are no setting's. The last is no flag of gunicorn's.
 const OTHERS: [&str; 3] = ["--help", "--version", "--hook"];
@@ -76,7 +75,7 @@ fn whole(word: &str) -> Result<String, Answer> {
         Some((name, value)) => (name, Some(value)),
         None => (word, None),
     };
-    if !name.starts_with("--") || name.contains(' ') {
+    if !name.starts_with("--") || name.contains(' ') || is_whole(name) {
         return Ok(word.to_owned());
     }
     let (theirs, ours) = (matching(name, false), matching(name, true));
@@ -85,22 +84,25 @@ fn whole(word: &str) -> Result<String, Answer> {
         ([], []) => name,
         _ => {
             let all = [theirs, ours].concat().join(", ");
-            return Err(wrong(&format!("{name} is short for several: {all}")));
+            return Err(Answer::refusal(&format!(
+                "{name} is short for several: {all}"
+            )));
         }
     };
     Ok(value.map_or_else(|| meant.to_owned(), |value| format!("{meant}={value}")))
 }
 
-/// The flags that begin so, one for each setting; only the one, where that is all of it.
+fn is_whole(name: &str) -> bool {
+    OTHERS.contains(&name) || declared::all().any(|setting| setting.flags.contains(&name))
+}
+
+/// The flags that begin so, one for each setting.
 fn matching(name: &str, ours: bool) -> Vec<&'static str> {
     let settings = declared::all().filter(|setting| setting.ours == ours);
     let mut found = Vec::new();
     let others = if ours { &OTHERS[2..] } else { &OTHERS[..2] };
     let each = others.iter().map(std::slice::from_ref);
     for flags in settings.map(|setting| setting.flags).chain(each) {
-        if let Some(whole) = flags.iter().find(|flag| **flag == name) {
-            return vec![whole];
-        }
         found.extend(flags.iter().find(|flag| flag.starts_with(name)).copied());
     }
     found
@@ -108,15 +110,7 @@ fn matching(name: &str, ours: bool) -> Vec<&'static str> {
 
 fn no_value(flag: &str, next: &str) -> Answer {
     let mend = format!("one that begins with a dash is written {flag}={next}");
-    wrong(&format!("{flag} is not followed by a value; {mend}"))
-}
-
-fn wrong(what: &str) -> Answer {
-    Answer {
-        text: format!("error: {what}; see tricorn --help\n"),
-        is_error: true,
-        exit: Exit::Usage,
-    }
+    Answer::refusal(&format!("{flag} is not followed by a value; {mend}"))
 }
 
 #[cfg(test)]

@@ -69,6 +69,26 @@ pub struct Answer {
     pub exit: Exit,
 }
 
+impl Answer {
+    /// What is wrong with the words.
+    pub(super) fn refusal(what: &str) -> Self {
+        Self {
+            text: format!("error: {what}; see tricorn --help\n"),
+            is_error: true,
+            exit: Exit::Usage,
+        }
+    }
+
+    /// What was asked for.
+    pub(super) fn page(written: &[u8]) -> Self {
+        Self {
+            text: String::from_utf8_lossy(written).into_owned(),
+            is_error: false,
+            exit: Exit::Ok,
+        }
+    }
+}
+
 /// Parses arguments, the program's name not among them.
 ///
 /// # Errors
@@ -165,11 +185,9 @@ fn hooks(matches: &ArgMatches) -> Result<Vec<(String, String)>, Answer> {
             Some((event, target)) if !event.is_empty() && !target.is_empty() => {
                 Ok((event.trim().to_owned(), target.trim().to_owned()))
             }
-            _ => Err(Answer {
-                text: format!("error: --hook '{word}' is not EVENT=MODULE:NAME\n"),
-                is_error: true,
-                exit: Exit::Usage,
-            }),
+            _ => Err(Answer::refusal(&format!(
+                "--hook '{word}' is not EVENT=MODULE:NAME"
+            ))),
         })
         .collect()
 }
@@ -204,11 +222,7 @@ fn in_one_line(text: &str) -> String {
 
 /// A command whose last word is missing.
 pub(super) fn incomplete(whole: &str) -> Answer {
-    Answer {
-        text: format!("error: say what: {whole}; see tricorn --help\n"),
-        is_error: true,
-        exit: Exit::Usage,
-    }
+    Answer::refusal(&format!("say what: {whole}"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::cli::Answer;
 use super::command::command;
 use super::declared;
-use crate::error::Exit;
 
 const NAME: &str = "tricorn";
 
@@ -107,7 +106,7 @@ pub(super) fn completions(matches: &ArgMatches) -> Answer {
     if let Some((_, shell)) = shell {
         clap_complete::generate(*shell, &mut command(), NAME, &mut written);
     }
-    printed(&written)
+    Answer::page(&written)
 }
 
 /// The man page.
@@ -115,15 +114,7 @@ pub(super) fn man() -> Answer {
     let mut written = Vec::new();
     // Nothing fails that is written into memory.
     let _ = write_man(&mut written);
-    printed(&written)
-}
-
-fn printed(written: &[u8]) -> Answer {
-    Answer {
-        text: String::from_utf8_lossy(written).into_owned(),
-        is_error: false,
-        exit: Exit::Ok,
-    }
+    Answer::page(&written)
 }
 
 fn write_man(page: &mut Vec<u8>) -> std::io::Result<()> {
