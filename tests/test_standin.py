@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import textwrap
 
 import pytest
 from tricorn import _standin
 
+from tests.harness import eventually
 from tests.harness.imports import NAMES, THEIRS, run
 from tests.harness.server import ROOT
 
@@ -368,13 +370,47 @@ def test_what_is_to_change_the_servers_name_is_pointed_out_and_the_server_serves
                     return [line for line in lines if not line.startswith("Server:")]
 
             wsgi.Response = Response
-            gunicorn.SERVER_SOFTWARE = "nobody"
             wsgi.SERVER = "nobody"
         """,
     )
-    for name in ("SERVER_SOFTWARE", "SERVER", "http.wsgi.Response"):
+    for name in ("SERVER", "http.wsgi.Response"):
         assert server.log.count(f"Warning: gunicorn.{name} is set, without an effect: ") == 1
     assert server.get("/hello").header("server") == "tricorn"
+
+
+def test_what_a_config_file_calls_the_software_is_in_environ(server):
+    server.write(
+        "app.py",
+        """
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [environ["SERVER_SOFTWARE"].encode()]
+        """,
+    )
+    server.start("app:application", config="import gunicorn\ngunicorn.SERVER_SOFTWARE = 'mine'\n")
+    assert server.get("/").body == b"mine"
+    assert "Warning" not in server.log
+
+
+@pytest.mark.parametrize("asked", ["gunicorn_compat = False", ""])
+def test_imports_are_left_to_an_installed_gunicorn_where_that_is_asked_for(server, asked):
+    server.write("beside/gunicorn/__init__.py", "WHOSE = b'its own'\n")
+    server.write(
+        "app.py",
+        """
+        import gunicorn
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [getattr(gunicorn, "WHOSE", b"ours")]
+        """,
+    )
+    flags = [] if asked else ["--no-gunicorn-compat"]
+    config = f"from gunicorn.glogging import Logger\npythonpath = 'beside'\n{asked}\n"
+    server.start("app:application", *flags, config=config)
+    assert server.get("/").body == b"its own"
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("Booting worker", 2)
+    eventually(lambda: server.get("/").body == b"its own", "after a reload too")
 
 
 def test_a_halt_that_a_hook_asks_for_ends_the_server_with_its_code(server):

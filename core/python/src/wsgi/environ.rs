@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use tricorn_http::{Framing, Known, Version, percent_decode};
@@ -39,16 +40,22 @@ pub(super) fn shared<'py>(
     shared.set_item("wsgi.input_terminated", true)?;
     shared.set_item("wsgi.input", Bound::new(py, BodyInput::empty())?)?;
     shared.set_item("wsgi.url_scheme", "http")?;
-    shared.set_item(
-        "SERVER_SOFTWARE",
-        concat!("tricorn/", env!("CARGO_PKG_VERSION")),
-    )?;
+    shared.set_item("SERVER_SOFTWARE", software(py)?)?;
     shared.set_item("REQUEST_METHOD", "GET")?;
     shared.set_item("QUERY_STRING", "")?;
     shared.set_item("SERVER_PROTOCOL", "HTTP/1.1")?;
     shared.set_item("SCRIPT_NAME", script_name)?;
     shared.set_item("REMOTE_ADDR", "")?;
     Ok(shared)
+}
+
+/// What the server calls itself, unless a program has set `gunicorn.SERVER_SOFTWARE`.
+fn software(py: Python<'_>) -> PyResult<String> {
+    let named: Option<String> = py
+        .import(intern!(py, "tricorn.compat.package"))?
+        .call_method0(intern!(py, "named_software"))?
+        .extract()?;
+    Ok(named.unwrap_or_else(|| concat!("tricorn/", env!("CARGO_PKG_VERSION")).to_owned()))
 }
 
 /// What building needs, one for each thread.
