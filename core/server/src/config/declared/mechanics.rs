@@ -113,6 +113,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .help("Load the application from a PasteDeploy file"),
     Setting::new(S, "raw_paste_global_conf", Kind::List, Default::List(&[]))
         .flags(&["--paste-global"])
+        .secret()
         .metavar("KEY=VALUE")
         .help("Set a global value of the PasteDeploy file; may be repeated"),
 ];
