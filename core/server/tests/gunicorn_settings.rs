@@ -229,6 +229,7 @@ fn there_are_all_of_gunicorns_settings_and_what_is_not_gunicorns_is_marked() {
 #[test]
 fn each_has_gunicorns_flags_kind_section_and_default() {
     let home = std::env::home_dir().unwrap().display().to_string();
+    let home = home.trim_end_matches('/');
     let start = start_directory().display().to_string();
     for (name, fact) in facts() {
         let Some(setting) = find(name) else {
@@ -261,7 +262,7 @@ fn each_has_gunicorns_flags_kind_section_and_default() {
             .to_string();
         let other = OTHER_DEFAULTS.iter().find(|(other, _)| *other == name);
         let expected = other.map_or(fact.default, |(_, default)| default);
-        let expected = expected.replace("<home>", &home);
+        let expected = expected.replace("<home>", home);
         assert_eq!(default, expected.replace("<start>", &start), "{name}");
     }
 }
