@@ -39,7 +39,7 @@ test-rust: ## The tests of the Rust crates; they need no Python
 plugins: ## Build the first-party plugins, the examples and the tests' own, into target/debug
 	$(CARGO) build --quiet --locked $(PLUGINS)
 
-deploy-packages: ## Install what the tests of examples/deploy run: nginx, supervisor, logrotate
+deploy-packages: ## Install the programs that the tests run: nginx, supervisor, logrotate, shells
 	tools/deploy-packages
 
 test-python: build plugins deploy-packages ## The tests that drive the built server over real sockets
