@@ -153,6 +153,24 @@ def test_the_objects_have_what_gunicorns_have(server):
     assert "POST 2 False True" in server.wait_for_log("POST 2")
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("127.0.0.1:9125", ("127.0.0.1", 9125)),
+        ("127.0.0.1", ("127.0.0.1", 8125)),
+        ("unix:///tmp/metrics.sock", "/tmp/metrics.sock"),
+    ],
+)
+def test_cfg_has_the_place_of_a_statsd_as_gunicorn_has_it(server, given, shown):
+    config = f"""
+        statsd_host = {given!r}
+        def on_starting(server):
+            server.log.info("SEEN %r", server.cfg.statsd_host)
+    """
+    server.start(PLAIN, config=config)
+    assert f"SEEN {shown!r}" in server.log
+
+
 def test_a_worker_that_was_aborted_says_so_in_child_exit(server):
     server.start(
         PLAIN,

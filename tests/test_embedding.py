@@ -40,7 +40,9 @@ OPTIONS = (
             for name, value in self.options.items():
                 if name in self.cfg.settings and value is not None:
                     self.cfg.set(name.lower(), value)
-            self.cfg.set("post_fork", self.post_fork)
+            hooks = {"post_fork": self.post_fork, "no_such_hook": None}
+            for name in hooks.keys() & self.cfg.settings.keys():
+                self.cfg.settings[name].set(hooks[name])
             if os.path.exists("more"):
                 self.cfg.set("workers", 3)
             if os.path.exists("broken"):
@@ -163,7 +165,7 @@ def test_an_application_answers_help_and_mistakes_like_the_command(server):
     ],
 )
 def test_a_mistake_of_the_program_is_one_line(server, text, complaint):
-    options = OPTIONS.replace('self.cfg.set("post_fork", self.post_fork)', "pass")
+    options = OPTIONS.replace("self.cfg.settings[name].set(hooks[name])", "pass")
     options = options.replace("name in self.cfg.settings and ", "")
     server.write("program.py", f"{options}Site(application, {{{text}}}).run()\n")
     ended = run(server)

@@ -104,6 +104,21 @@ class ServerSetting(Setting):
         self.value = self._given[self.name] = _native.check_setting(self.name, value)
 
 
+class HookSetting(ServerSetting):
+    """One of the hooks: what it is set to is checked when the server starts."""
+
+    def __init__(
+        self, name: str, hooks: dict[str, Callable[..., Any]], given: dict[str, Any]
+    ) -> None:
+        handler = hooks[name]
+        super().__init__((name, handler, handler, "Server Hooks", ((), None, None, None)), given)
+        self._hooks = hooks
+
+    def set(self, value: Any) -> None:
+        """Take a handler, its dotted name, or several."""
+        self.value = self._hooks[self.name] = self._given[self.name] = value
+
+
 #: What argparse is told of the flags of each kind.
 _OPTIONS: dict[str | None, dict[str, Any]] = {
     "store": {},
@@ -152,8 +167,12 @@ class Config:
         object.__setattr__(self, "_given", given)
         own: dict[str, Setting] = {row[0]: ServerSetting(row, given) for row in settings}
         declared = {each.name: each() for each in Setting.declared if each.name not in own}
-        object.__setattr__(self, "settings", own | declared)
-        object.__setattr__(self, "hooks", dict(hooks))
+        callables = dict(hooks)
+        named: dict[str, Setting] = {
+            name: HookSetting(name, callables, given) for name in callables
+        }
+        object.__setattr__(self, "settings", own | named | declared)
+        object.__setattr__(self, "hooks", callables)
         object.__setattr__(self, "_resolved", dict(resolved))
         object.__setattr__(self, "env_orig", dict(ENVIRONMENT))
 
@@ -172,8 +191,10 @@ class Config:
         return {name: each for name, each in settings if not isinstance(each, ServerSetting)}
 
     def _preset(self) -> dict[str, Any]:
-        """Return what a program has set that is a setting of the server's."""
-        return {name: value for name, value in self._given.items() if name in self.settings}
+        """Return what a program has set that is a setting of the server's, and no hook."""
+        given = self._given.items()
+        known = self.settings.keys() - self.hooks.keys()
+        return {name: value for name, value in given if name in known}
 
     def _take_over(self, former: Config, flags: Mapping[str, Any]) -> None:
         """Have the hooks and the settings of a program, by what the config file and flags say."""
@@ -205,14 +226,23 @@ class Config:
 
     def set(self, name: str, value: Any) -> None:
         """Set a setting, as the config file would."""
-        if name in self.hooks:
-            self.hooks[name] = self._given[name] = value
-        elif name in self.settings:
+        if name in self.settings:
             self.settings[name].set(value)
             for stale in _RESOLVED.get(name, ()):
                 self.__dict__["_resolved"].pop(stale, None)
         else:
             raise AttributeError(f"there is no setting {name!r}")
+
+    @property
+    def statsd_host(self) -> tuple[str, int] | str | None:
+        """Where metrics go: a host and a port, or the path of a socket."""
+        given = cast("str | None", self.settings["statsd_host"].value)
+        if not given:
+            return None
+        if given.startswith("unix:"):
+            return given.removeprefix("unix:").removeprefix("//")
+        host, colon, port = given.rpartition(":")
+        return (host, int(port)) if colon else (given, 8125)
 
     @property
     def env(self) -> dict[str, str]:

@@ -127,15 +127,11 @@ class Statsd(Logger):
 
 def _connect(address: Any) -> socket.socket:
     """Connect to the statsd that ``statsd_host`` names."""
-    if isinstance(address, tuple):
-        host, port = address
-    elif address.startswith("unix://"):
+    if isinstance(address, str):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        sock.connect(address.removeprefix("unix://"))
+        sock.connect(address)
         return sock
-    else:
-        name, _, number = address.partition(":")
-        host, port = name, int(number or 8125)
+    host, port = address
     family, kind, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     sock = socket.socket(family, kind)
     sock.connect(place)
