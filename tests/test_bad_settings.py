@@ -35,7 +35,7 @@ REFUSED = {
     ],
     "worker_class": [
         ("'nonesuch'", "not a worker class"),
-        ("'no.such.Worker'", "not a worker class"),
+        ("'no.such.Worker'", "cannot be imported"),
         ("int", "not a worker class"),
         ("5", "not a class"),
         ("''", "not a class"),

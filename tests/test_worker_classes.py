@@ -217,6 +217,24 @@ def test_a_class_whose_constructor_fails_stops_no_server_that_serves(server):
     assert server.get("/").status == 200
 
 
+def test_a_worker_that_is_told_to_leave_while_it_sets_itself_up_does_so_without_an_error(server):
+    server.write("app.py", APP)
+    config = """
+        import os, signal
+        from gunicorn.workers.sync import SyncWorker
+        class Leaving(SyncWorker):
+            def init_signals(self):
+                super().init_signals()
+                if not os.path.exists("left"):
+                    open("left", "w").close()
+                    os.kill(os.getpid(), signal.SIGTERM)
+        worker_class = Leaving
+    """
+    server.start("app:application", config=config)
+    eventually(lambda: server.get("/").status == 200, "its replacement serves")
+    assert "[ERROR]" not in server.log
+
+
 # Those of other packages.
 
 ASGI = """

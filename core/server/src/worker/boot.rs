@@ -143,13 +143,10 @@ pub(super) fn step(
 }
 
 fn initialize(job: Job, runtime: &Arc<dyn Runtime>, means: Means) -> Result<i32, Early> {
-    runtime.set_up()?;
+    unless_asked_to_leave(runtime.set_up(), &means.control)?;
     drop_privileges(&job.config)?;
     fire(&job.bus, Event::WorkerInit)?;
-    match (runtime.load(), means.control.exit()) {
-        (Err(_), Some(code)) => return Err(Early::Exit(code)),
-        (loaded, _) => loaded?,
-    }
+    unless_asked_to_leave(runtime.load(), &means.control)?;
     let has_loop = job.config.worker_class == WorkerClass::Own;
     let gateway = (!has_loop).then(|| runtime.gateway()).transpose()?;
     fire(&job.bus, Event::PostWorkerInit)?;
@@ -161,6 +158,14 @@ fn initialize(job: Job, runtime: &Arc<dyn Runtime>, means: Means) -> Result<i32,
             serve(job, &**runtime, &gateway, means)
         }),
         None => own::serve(job, runtime, &means.control),
+    }
+}
+
+/// What a step came to. Where a signal has asked the worker to leave, that is why it failed.
+fn unless_asked_to_leave(done: Result<(), Failure>, control: &Control) -> Result<(), Early> {
+    match (done, control.exit()) {
+        (Err(_), Some(code)) => Err(Early::Exit(code)),
+        (done, _) => Ok(done?),
     }
 }
 
