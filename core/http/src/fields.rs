@@ -12,8 +12,11 @@ pub(crate) struct Field {
     pub(crate) known: Known,
 }
 
-/// Most requests have fewer fields than this; the others pay for an allocation.
-const ON_THE_STACK: usize = 32;
+/// Requests of programs have fewer fields than this, and pay for no more.
+const FEW: usize = 8;
+
+/// Those of browsers have fewer than this; the others pay for an allocation.
+const MANY: usize = 32;
 
 /// Appends the `count` fields of `bytes[at..]`, which end with an empty line, to `fields`.
 pub(crate) fn parse(
@@ -22,8 +25,11 @@ pub(crate) fn parse(
     count: usize,
     fields: &mut Vec<Field>,
 ) -> Result<(), PeerError> {
-    if count <= ON_THE_STACK {
-        let mut headers = [httparse::EMPTY_HEADER; ON_THE_STACK];
+    if count <= FEW {
+        let mut headers = [httparse::EMPTY_HEADER; FEW];
+        parse_into(bytes, at, &mut headers, fields)
+    } else if count <= MANY {
+        let mut headers = [httparse::EMPTY_HEADER; MANY];
         parse_into(bytes, at, &mut headers, fields)
     } else {
         let mut headers = vec![httparse::EMPTY_HEADER; count];

@@ -105,6 +105,9 @@ known_fields! {
 
 const LONGEST: usize = 32;
 
+/// So many bytes are compared at once.
+const IN_A_WORD: usize = size_of::<u64>();
+
 /// For each length, where its names begin in `BY_LENGTH`; the next entry is where they end.
 const STARTS: [u8; LONGEST + 2] = {
     let mut starts = [0u8; LONGEST + 2];
@@ -137,6 +140,28 @@ const BY_LENGTH: [Known; Known::COUNT] = {
     sorted
 };
 
+/// The beginning of each name of `BY_LENGTH`, as `beginning` has it.
+const BEGINNINGS: [u64; Known::COUNT] = {
+    let mut beginnings = [0u64; Known::COUNT];
+    let mut i = 0;
+    while i < Known::COUNT {
+        beginnings[i] = beginning(BY_LENGTH[i].name().as_bytes());
+        i += 1;
+    }
+    beginnings
+};
+
+/// The first bytes of a name, as many as a word has room for, with its letters made small.
+const fn beginning(name: &[u8]) -> u64 {
+    let mut word = 0u64;
+    let mut i = 0;
+    while i < name.len() && i < IN_A_WORD {
+        word = word << 8 | name[i].to_ascii_lowercase() as u64;
+        i += 1;
+    }
+    word
+}
+
 impl Known {
     /// The number of `name`, in letters of either case.
     #[must_use]
@@ -145,13 +170,13 @@ impl Known {
             return Self::Other;
         }
         let (start, end) = (STARTS[name.len()] as usize, STARTS[name.len() + 1] as usize);
-        let first = name.first().map_or(0, |b| b | 0x20);
-        BY_LENGTH[start..end]
-            .iter()
-            .copied()
+        let sought = beginning(name);
+        (start..end)
+            .filter(|&place| BEGINNINGS[place] == sought)
+            .map(|place| BY_LENGTH[place])
             .find(|known| {
-                let text = known.name().as_bytes();
-                text[0] == first && text.eq_ignore_ascii_case(name)
+                name.len() <= IN_A_WORD
+                    || known.name().as_bytes()[IN_A_WORD..].eq_ignore_ascii_case(&name[IN_A_WORD..])
             })
             .unwrap_or(Self::Other)
     }

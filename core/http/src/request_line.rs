@@ -45,7 +45,7 @@ pub(crate) fn parse(head: &[u8], leniency: Leniency) -> Result<(RequestLine, usi
     }
     let line = &head[..end];
     let first = memchr::memchr(b' ', line).ok_or(invalid)?;
-    let last = memchr::memrchr(b' ', line).ok_or(invalid)?;
+    let last = last_space(line).ok_or(invalid)?;
     if first == last || memchr::memchr(b' ', &line[first + 1..last]).is_some() {
         return Err(invalid);
     }
@@ -63,10 +63,26 @@ pub(crate) fn parse(head: &[u8], leniency: Leniency) -> Result<(RequestLine, usi
     ))
 }
 
+/// The last space of a line. It stands before a version, and those that can be accepted are alike in
+/// length.
+fn last_space(line: &[u8]) -> Option<usize> {
+    match line {
+        [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if *major != b' ' && *minor != b' ' =>
+        {
+            Some(line.len() - 9)
+        }
+        _ => memchr::memrchr(b' ', line),
+    }
+}
+
 /// gunicorn's convention: 3 to 20 characters, neither small letters nor '#'. It keeps the start of
 /// a TLS handshake, and much else that is not HTTP, from passing for a method. Where the operator has
 /// small letters folded, that was done before.
 fn check_method(method: &[u8], leniency: Leniency) -> Result<(), PeerError> {
+    if matches!(method, b"GET" | b"POST" | b"PUT" | b"HEAD") {
+        return Ok(());
+    }
     let conventional = (3..=20).contains(&method.len())
         && !method.iter().any(|b| b.is_ascii_lowercase() || *b == b'#');
     if token::is_token(method) && (conventional || leniency.any_method) {

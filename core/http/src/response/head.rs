@@ -1,6 +1,5 @@
 //! The head of an answer as the application gives it: checked once, kept as the lines to be sent.
 
-use super::plan::write_decimal;
 use crate::edit::{self, InvalidEdit};
 use crate::framing::parse_length;
 use crate::span::Span;
@@ -80,8 +79,10 @@ impl ResponseHead {
     fn say_status(&mut self, status: Status) {
         self.status = status;
         self.status_line.clear();
-        write_decimal(status.code().into(), &mut self.status_line);
-        self.status_line.push(b' ');
+        let code = status.code();
+        let digit = |place: u16| b'0' + (code / place % 10) as u8;
+        self.status_line
+            .extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
         self.status_line
             .extend_from_slice(status.reason().as_bytes());
     }

@@ -109,7 +109,7 @@ impl Reply {
         self.write_connection(head, out);
         if let Some(length) = self.length {
             out.extend_from_slice(b"Content-Length: ");
-            write_decimal(length, out);
+            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
             out.extend_from_slice(b"\r\n");
         } else if self.body.is_chunked() {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
@@ -128,20 +128,6 @@ impl Reply {
             out.extend_from_slice(b"Connection: keep-alive\r\n");
         }
     }
-}
-
-pub(super) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

@@ -42,10 +42,9 @@ impl Running {
             line[length..length + taken].copy_from_slice(&part[..taken]);
             length += taken;
         }
-        for (word, bytes) in self.line.iter().zip(line[..length].chunks(8)) {
-            let mut padded = [0; 8];
-            padded[..bytes.len()].copy_from_slice(bytes);
-            word.store(u64::from_ne_bytes(padded), Ordering::Relaxed);
+        let (words, _) = line.as_chunks::<8>();
+        for (word, bytes) in self.line.iter().zip(words).take(length.div_ceil(8)) {
+            word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
         }
         self.length.store(length as u32, Ordering::Relaxed);
         let (family, first, second) = match client {

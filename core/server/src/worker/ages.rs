@@ -24,9 +24,9 @@ impl Ages {
         }
     }
 
-    /// The thread begins to run a request.
-    pub(super) fn begin(&self, thread: usize) {
-        self.set(thread, clock::roughly_now());
+    /// The thread begins to run a request, at this time.
+    pub(super) fn begin(&self, thread: usize, now: u64) {
+        self.set(thread, now);
     }
 
     /// Its request has got somewhere with its client.
@@ -87,8 +87,8 @@ mod tests {
         let cell = Board::new().unwrap().cell(1);
         let ages = Ages::new(cell, 2);
         let start = clock::roughly_now();
-        ages.begin(0);
-        ages.begin(1);
+        ages.begin(0, clock::roughly_now());
+        ages.begin(1, clock::roughly_now());
         assert!(cell.silence(start + 10 * SECOND) >= 9 * SECOND);
         ages.wait(0, Some(20 * SECOND));
         ages.wait(1, None);
@@ -113,7 +113,7 @@ mod tests {
     fn a_lone_thread_is_told_of_too() {
         let cell = Board::new().unwrap().cell(1);
         let ages = Ages::new(cell, 1);
-        ages.begin(0);
+        ages.begin(0, clock::roughly_now());
         assert!(ages.is_any_running() && cell.silence(clock::now() + SECOND) >= SECOND);
         ages.end(0);
         cell.beat(7);

@@ -11,11 +11,10 @@ use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::io::{Core, Env, Listeners};
+use super::io::{Core, Env, Listeners, Visit};
 use crate::access::RequestLog;
 use crate::clock;
-use crate::exchange::Stage;
-use crate::gateway::{Gateway, Transaction};
+use crate::gateway::{Fate, Gateway, Transaction};
 use crate::hooks::{Event, Interruption, Occasion};
 use crate::lifeline::{Message, Phase, WorkerSide};
 use crate::sock::Listener;
@@ -319,32 +318,36 @@ impl Shared {
     /// compiled handlers decide of without the application are dealt with here, and need no
     /// interpreter.
     pub(super) fn next(&self, thread: usize) -> Option<Transaction> {
+        let mut core = self.core();
         while self.env.control.exit().is_none() {
-            let transaction = self.core().take_ready(thread)?;
             if !self.env.natives.ready {
-                return Some(transaction);
+                return core.take_ready(thread);
             }
-            let (transaction, goes_on) = self.pass(transaction);
-            if goes_on {
-                return Some(transaction);
+            let visit = core.lend_ready(thread)?;
+            drop(core);
+            let fate = self.pass(&visit);
+            core = self.core();
+            let transaction = core.meet(visit, fate);
+            if transaction.is_some() {
+                return transaction;
             }
-            self.done(transaction);
+            if core.goes_on() {
+                self.ring();
+            }
         }
         None
     }
 
-    /// Fires `pre_request` for the compiled handlers that come before any of Python's. Whether the
-    /// request goes on.
-    fn pass(&self, transaction: Transaction) -> (Transaction, bool) {
-        transaction.lend(Stage::Ready, |passage| {
-            let from = passage.borrow().from;
-            let occasion = Occasion::Passage(passage);
-            let passing = self
-                .env
-                .bus
-                .pass_leading(Event::PreRequest, from, &occasion);
-            super::fate(passing, &self.env.control)
-        })
+    /// Fires `pre_request` for the compiled handlers that come before any of Python's. What becomes
+    /// of the request, unless it goes on.
+    fn pass(&self, visit: &Visit) -> Option<Fate> {
+        let from = visit.passage.borrow().from;
+        let occasion = Occasion::Passage(&visit.passage);
+        let passing = self
+            .env
+            .bus
+            .pass_leading(Event::PreRequest, from, &occasion);
+        super::fate(passing, &self.env.control)
     }
 
     /// Takes a request back.

@@ -262,18 +262,12 @@ impl Channel for ConnCell {
 
     fn lend(&self, number: u64, stage: Stage, request: Arc<Request>) -> Passage {
         let mut conn = self.lock();
-        let ticket = self.ticket(number);
         if conn.number == number {
             // What is lent has one owner, and can be changed where it is.
             conn.request = None;
-            let resumes = conn.resumes.take();
-            let from = resumes.map_or(0, |(at, place)| if at == stage { place } else { 0 });
-            Passage {
-                from,
-                ..conn.lend(stage, ticket, request)
-            }
+            self.lend_to_run(&mut conn, stage, request)
         } else {
-            Passage::new(stage, ticket, request)
+            Passage::new(stage, self.ticket(number), request)
         }
     }
 

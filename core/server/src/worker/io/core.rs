@@ -12,7 +12,7 @@ use super::conn::{Conn, ConnCell, Interest, Phase};
 use super::env::Env;
 use super::timers::Timers;
 use crate::clock;
-use crate::exchange::{Endpoints, Finished, Notes};
+use crate::exchange::{Endpoints, Finished, Notes, Request};
 use crate::gateway::{Handle, Transaction};
 use crate::sock::{Accepted, Listener};
 
@@ -79,6 +79,16 @@ pub(in super::super) struct Core {
     pause_until: u64,
     /// Connections are left to the siblings until then; 0 if they are not.
     courtesy_until: u64,
+}
+
+/// A request that runs, for the gateway.
+pub(super) fn transaction(cell: Arc<ConnCell>, number: u64, request: Arc<Request>) -> Transaction {
+    let place = cell.key.place();
+    Transaction {
+        request,
+        channel: Handle::new(cell, number),
+        place,
+    }
 }
 
 impl Core {
@@ -176,6 +186,19 @@ impl Core {
 
     /// The next request to run, on the thread of this number.
     pub(in super::super) fn take_ready(&mut self, thread: usize) -> Option<Transaction> {
+        let (cell, (number, request)) = self.begin_ready(thread, |_, conn, request| {
+            conn.request = Some(Arc::clone(&request));
+            (conn.number, request)
+        })?;
+        Some(transaction(cell, number, request))
+    }
+
+    /// Begins to run the next request, which `with` takes off the connection.
+    pub(super) fn begin_ready<R>(
+        &mut self,
+        thread: usize,
+        with: impl FnOnce(&ConnCell, &mut Conn, Arc<Request>) -> R,
+    ) -> Option<(Arc<ConnCell>, R)> {
         loop {
             self.look_on();
             let cell = self.ready.pop_front()?;
@@ -185,17 +208,12 @@ impl Core {
             }
             conn.phase = Phase::Running;
             conn.thread = thread;
-            let (number, request) = (conn.number, conn.request.clone());
             let is_new = !std::mem::replace(&mut conn.announced, true);
-            if let Some(request) = request {
+            if let Some(request) = conn.request.take() {
                 self.env.begin_request(thread, &request, is_new);
+                let taken = with(&cell, &mut conn, request);
                 drop(conn);
-                let place = cell.key.place();
-                return Some(Transaction {
-                    request,
-                    channel: Handle::new(cell, number),
-                    place,
-                });
+                return Some((cell, taken));
             }
         }
     }
@@ -210,16 +228,21 @@ impl Core {
             return;
         };
         let mut conn = cell.lock();
+        self.end_run(&cell, &mut conn);
+        drop(conn);
+        self.resume_bodies();
+    }
+
+    /// A request runs no longer, and the connection is locked.
+    pub(super) fn end_run(&mut self, cell: &Arc<ConnCell>, conn: &mut MutexGuard<'_, Conn>) {
         self.env.end_request(conn.thread);
         if conn.phase == Phase::Running {
             conn.phase = Phase::Flushing;
-            self.release_body(&mut conn);
-            self.pump(&cell, &mut conn);
+            self.release_body(conn);
+            self.pump(cell, conn);
         } else if conn.phase == Phase::Pending {
-            self.park(&cell, &mut conn);
+            self.park(cell, conn);
         }
-        drop(conn);
-        self.resume_bodies();
     }
 
     /// Accepts up to `most` connections; how many it were.

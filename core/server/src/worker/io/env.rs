@@ -116,14 +116,15 @@ impl Env {
     /// replaced, and serves on until it is. Where replacements come later it begins to stop, so that
     /// the answer says that the connection is not kept.
     pub(super) fn begin_request(&self, thread: usize, request: &Request, is_new: bool) {
+        let now = clock::roughly_now();
         let beginning = Beginning {
-            now: clock::roughly_now(),
+            now,
             method: request.head.method(),
             target: request.head.target(),
             client: request.endpoints.client().map(|client| client.ip()),
         };
         self.cell.begin(thread, &beginning);
-        self.ages.begin(thread);
+        self.ages.begin(thread, now);
         if !is_new {
             return;
         }

@@ -30,8 +30,16 @@ enum Taken {
     Nothing,
     /// A PROXY header of this length.
     Opening(usize),
-    /// A whole head that ends here.
-    Head(usize),
+    /// A whole head.
+    Head(HeadFacts),
+}
+
+/// What is to be known of a head that has been read, to go on.
+struct HeadFacts {
+    /// Where it ends.
+    end: usize,
+    framing: Framing,
+    expects_continue: bool,
 }
 
 impl Core {
@@ -95,9 +103,9 @@ impl Core {
         loop {
             match self.take_head(conn, &input[used..]) {
                 Ok(Taken::Opening(length)) => used += length,
-                Ok(Taken::Head(end)) => {
-                    used += end;
-                    self.take_request(cell, conn);
+                Ok(Taken::Head(facts)) => {
+                    used += facts.end;
+                    self.take_request(cell, conn, &facts);
                     return (used, true);
                 }
                 Ok(Taken::Nothing) => {
@@ -143,34 +151,36 @@ impl Core {
             Scanned::Complete(extent) => extent,
         };
         conn.head_is_new = true;
+        let number = conn.number + 1;
         let request = request_of(conn);
         request
             .head
             .read(bytes, extent, rules, request.endpoints.trusted)?;
-        Ok(Taken::Head(extent.end))
+        request.number = number;
+        request.started = if self.env.wants_duration {
+            clock::now()
+        } else {
+            self.now
+        };
+        let facts = HeadFacts {
+            end: extent.end,
+            framing: request.head.framing(),
+            expects_continue: request.head.expects_continue(),
+        };
+        let keeps_alive = request.head.keeps_alive();
+        conn.keep = keeps_alive;
+        conn.number = number;
+        Ok(Taken::Head(facts))
     }
 
     /// A head is whole and accepted: decides what becomes of its body.
-    fn take_request(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
+    fn take_request(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn, facts: &HeadFacts) {
         conn.scan = HeadScan::default();
-        conn.number += 1;
-        let (number, now) = (
-            conn.number,
-            if self.env.wants_duration {
-                clock::now()
-            } else {
-                self.now
-            },
-        );
-        let request = request_of(conn);
-        request.number = number;
-        request.started = now;
-        let (framing, expects) = (request.head.framing(), request.head.expects_continue());
-        conn.keep = request.head.keeps_alive();
+        let framing = facts.framing;
         conn.limit.at = NEVER;
         conn.body.error = None;
         conn.body.patience = Patience::new(self.env.limits.body);
-        conn.body.owes_continue = expects && framing != Framing::None;
+        conn.body.owes_continue = facts.expects_continue && framing != Framing::None;
         conn.body.decoder = (framing != Framing::None)
             .then(|| BodyDecoder::new(framing, &self.env.config.rules.limits));
         if !self.env.natives.head || self.pass_head(cell, conn, 0) {

@@ -9,14 +9,14 @@ use tricorn_http::response::error_page;
 
 use super::Key;
 use super::conn::{Conn, ConnCell, Phase};
-use super::core::Core;
+use super::core::{Core, transaction};
 use super::env::Env;
 use super::timers::NEVER;
 use crate::clock;
 use crate::exchange::{
     Content, End, Ending, Endpoints, Passage, PreparedAnswer, Request, Stage, Ticket,
 };
-use crate::gateway::{ChannelError, Control, Decision, Fate};
+use crate::gateway::{ChannelError, Control, Decision, Fate, Transaction};
 use crate::hooks::{Event, Occasion, Passing};
 use crate::worker::fate;
 
@@ -83,6 +83,21 @@ impl ConnCell {
         Ticket {
             connection: self.key.to_data(),
             number,
+        }
+    }
+
+    /// Lends a request that runs, from the handler on that it was to be resumed with.
+    pub(super) fn lend_to_run(
+        &self,
+        conn: &mut Conn,
+        stage: Stage,
+        request: Arc<Request>,
+    ) -> Passage {
+        let resumes = conn.resumes.take();
+        let from = resumes.map_or(0, |(at, place)| if at == stage { place } else { 0 });
+        Passage {
+            from,
+            ..conn.lend(stage, self.ticket(conn.number), request)
         }
     }
 
@@ -156,7 +171,46 @@ fn heed_exit(control: &Control, passing: Passing) {
     }
 }
 
+/// A request that compiled handlers have before the gateway knows of it: one of which they decide
+/// themselves never becomes a transaction.
+pub(in super::super) struct Visit {
+    cell: Arc<ConnCell>,
+    pub(in super::super) passage: RefCell<Passage>,
+}
+
 impl Core {
+    /// Begins to run the next request, and lends it to compiled handlers.
+    pub(in super::super) fn lend_ready(&mut self, thread: usize) -> Option<Visit> {
+        let (cell, passage) = self.begin_ready(thread, |cell, conn, request| {
+            RefCell::new(cell.lend_to_run(conn, Stage::Ready, request))
+        })?;
+        Some(Visit { cell, passage })
+    }
+
+    /// Lets a request meet its fate. The transaction, if it goes on.
+    pub(in super::super) fn meet(
+        &mut self,
+        visit: Visit,
+        fate: Option<Fate>,
+    ) -> Option<Transaction> {
+        let Visit { cell, passage } = visit;
+        let mut conn = cell.lock();
+        cell.take_passage(&mut conn, passage.into_inner(), fate);
+        if fate.is_none()
+            && let Some(request) = conn.request.clone()
+        {
+            let number = conn.number;
+            drop(conn);
+            return Some(transaction(cell, number, request));
+        }
+        // The handlers may have taken long, and limits are counted from their end.
+        self.now = self.now.max(clock::roughly_now());
+        self.end_run(&cell, &mut conn);
+        drop(conn);
+        self.resume_bodies();
+        None
+    }
+
     /// Fires `request_head` from the handler of this place on. Whether the request goes on.
     pub(super) fn pass_head(&mut self, cell: &ConnCell, conn: &mut Conn, from: usize) -> bool {
         let Some(request) = conn.request.take() else {
