@@ -147,15 +147,22 @@ fn initialize(job: Job, runtime: &Arc<dyn Runtime>, means: Means) -> Result<i32,
     drop_privileges(&job.config)?;
     fire(&job.bus, Event::WorkerInit)?;
     unless_asked_to_leave(runtime.load(), &means.control)?;
-    let has_loop = job.config.worker_class == WorkerClass::Own;
-    let gateway = (!has_loop).then(|| runtime.gateway()).transpose()?;
+    let serving = Driver::of(job.config.worker_class)
+        .map(|driver| Ok::<_, Failure>((driver, runtime.gateway()?)))
+        .transpose()?;
     fire(&job.bus, Event::PostWorkerInit)?;
     if let Some(code) = means.control.exit() {
         return Err(Early::Exit(code));
     }
-    match gateway {
-        Some(gateway) => step(Step::Run, runtime, move |runtime| {
-            serve(job, &**runtime, &gateway, means)
+    match serving {
+        Some((driver, gateway)) => step(Step::Run, runtime, move |runtime| {
+            let shared = share(job, means)?;
+            runtime.boots();
+            shared.env.control.begin_serving();
+            shared.report_ready();
+            let code = driver.serve(shared, &gateway)?;
+            crate::log::flush();
+            Ok(code)
         }),
         None => own::serve(job, runtime, &means.control),
     }
@@ -169,35 +176,48 @@ fn unless_asked_to_leave(done: Result<(), Failure>, control: &Control) -> Result
     }
 }
 
-fn serve(
-    job: Job,
-    runtime: &dyn Runtime,
-    gateway: &Arc<dyn Gateway>,
-    means: Means,
-) -> Result<i32, Early> {
-    let (class, threads) = (job.config.worker_class, job.config.threads);
+/// What runs the requests, in a worker whose loop is the server's.
+#[derive(Debug, Clone, Copy)]
+enum Driver {
+    Sync,
+    Gthread,
+}
+
+impl Driver {
+    /// That of a class, unless the class has a loop of its own.
+    fn of(class: WorkerClass) -> Option<Self> {
+        match class {
+            WorkerClass::Sync => Some(Self::Sync),
+            WorkerClass::Gthread => Some(Self::Gthread),
+            WorkerClass::Own => None,
+        }
+    }
+
+    fn serve(self, shared: Shared, gateway: &Arc<dyn Gateway>) -> Result<i32, Early> {
+        match self {
+            Self::Sync => {
+                shared
+                    .heed_control()
+                    .map_err(|error| cannot("wait for signals", &error))?;
+                Ok(sync::serve(&shared, &**gateway))
+            }
+            Self::Gthread => {
+                let threads = shared.env.config.threads;
+                Ok(gthread::serve(&Arc::new(shared), gateway, threads)?)
+            }
+        }
+    }
+}
+
+/// Makes what the threads of the worker share.
+fn share(job: Job, means: Means) -> Result<Shared, Early> {
     let cell = job.side.cell();
     let env = plugin::makers(&job.config, &job.plugins)
         .and_then(|makers| Env::new(job.config, job.bus, means, cell, makers))
         .map_err(|invalid| Failure::operator(format!("the access log: {invalid}")))?;
     let shared = Shared::new(Arc::new(env), job.side, job.listeners)
         .map_err(|error| cannot("wait for connections", &error))?;
-    runtime.boots();
-    shared.env.control.begin_serving();
-    shared.report_ready();
-    let code = match class {
-        WorkerClass::Sync => {
-            shared
-                .heed_control()
-                .map_err(|error| cannot("wait for signals", &error))?;
-            sync::serve(&shared, &**gateway)
-        }
-        WorkerClass::Gthread | WorkerClass::Own => {
-            gthread::serve(&Arc::new(shared), gateway, threads)?
-        }
-    };
-    crate::log::flush();
-    Ok(code)
+    Ok(shared)
 }
 
 pub(super) fn cannot(what: &str, error: &nix::errno::Errno) -> Failure {
