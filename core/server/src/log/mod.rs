@@ -14,6 +14,7 @@ mod sink;
 pub mod statsd;
 pub mod syslog;
 mod timestamp;
+mod urgent;
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -35,6 +36,7 @@ pub use foreign::Foreign;
 pub use options::{CannotOpen, Options, Owner, Target};
 pub use relay::Relay;
 pub use timestamp::{clf_time, error_time, iso_time};
+pub use urgent::Urgent;
 
 /// The target of access lines.
 pub const ACCESS: &str = "tricorn::access";
@@ -200,6 +202,14 @@ pub fn write_natively(text: &str) {
         let (time, pid) = (error_time(), std::process::id());
         errors.write(format!("[{time}] [{pid}] [ERROR] {text}\n").as_bytes());
     }
+}
+
+/// How a signal's handler writes to the native error log, as that is now; before there is one, to
+/// standard error.
+#[must_use]
+pub fn urgent() -> Urgent {
+    let errors = INSTALLED.get().map(|it| lock(&it.open).errors.descriptor());
+    Urgent::new(errors.unwrap_or(libc::STDERR_FILENO))
 }
 
 /// Writes the access lines that are waiting. Called once a turn of a worker's loop.

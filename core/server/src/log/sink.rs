@@ -1,6 +1,7 @@
 //! One log's lines, on their way to its outlet.
 
 use std::io;
+use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -52,6 +53,11 @@ impl Sink {
         self.write_out(&mut waiting);
         self.outlet.store(Arc::new(fresh));
         Ok(())
+    }
+
+    /// The number of the open file: good until it is opened again.
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.outlet.load().descriptor()
     }
 
     /// Writes whole lines at once.

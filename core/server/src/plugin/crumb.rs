@@ -1,11 +1,17 @@
-//! What a worker leaves in its cell of shared memory while it is inside a plugin: should it die there,
-//! the arbiter reads whose fault that was.
+//! What a process leaves behind while it is inside a plugin: should it die there, it is known whose
+//! fault that was. A worker leaves a number in its cell of shared memory, which the arbiter reads; the
+//! arbiter leaves a line (`downfall`).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::downfall::Presence;
 use super::link;
 use crate::hooks::Event;
 
+/// In place of an event: the module is being taken down.
+pub(super) const MODULE_DESTROY: u8 = 0xfa;
+/// In place of an event: the module is being made.
+pub(super) const MODULE_INIT: u8 = 0xfb;
 /// In place of an event: its format makes a line.
 pub(super) const FORMAT: u8 = 0xfc;
 /// In place of an event: its logger is called.
@@ -16,22 +22,42 @@ pub(super) const CREATE: u8 = 0xfe;
 pub(super) const DESTROY: u8 = 0xff;
 
 /// While it lives, this thread is inside a plugin.
-pub(super) struct Crumb(Option<(&'static AtomicU32, u32)>);
+pub(super) struct Crumb {
+    cell: Option<(&'static AtomicU32, u32)>,
+    _presence: Option<Presence>,
+}
+
+/// The plugin that a crumb is about.
+#[derive(Clone, Copy)]
+pub(super) struct Whose<'a> {
+    /// Its place among those of the configuration.
+    pub(super) place: usize,
+    pub(super) id: &'a str,
+}
 
 impl Crumb {
-    /// Leaves word of the plugin's place and of what it is called for: an event, or one of the above.
-    pub(super) fn leave(place: usize, what: u8) -> Self {
-        Self(link::crumb().map(|cell| {
+    /// Leaves word of the plugin and of what it is called for: an event, or one of the above.
+    pub(super) fn leave(whose: Whose<'_>, what: u8) -> Self {
+        let cell = link::crumb().map(|cell| {
             let before = cell.load(Ordering::Relaxed);
-            cell.store(write(place, what), Ordering::Relaxed);
+            cell.store(write(whose.place, what), Ordering::Relaxed);
             (cell, before)
-        }))
+        });
+        let who = match what == Event::PreExec as u8 {
+            true => "Successor",
+            false => "Arbiter",
+        };
+        let place = || format!("{}/{}", whose.id, name(what).unwrap_or("?"));
+        Self {
+            cell,
+            _presence: Presence::leave(who, place),
+        }
     }
 }
 
 impl Drop for Crumb {
     fn drop(&mut self) {
-        if let Some((cell, before)) = self.0 {
+        if let Some((cell, before)) = self.cell {
             cell.store(before, Ordering::Relaxed);
         }
     }
@@ -44,14 +70,19 @@ fn write(place: usize, what: u8) -> u32 {
 /// What a crumb says: the plugin's place, and what it was called for.
 pub(super) fn read(crumb: u32) -> Option<(usize, &'static str)> {
     let place = (crumb >> 8).checked_sub(1)?;
-    let what = match (crumb & 0xff) as u8 {
+    Some((place as usize, name((crumb & 0xff) as u8)?))
+}
+
+fn name(what: u8) -> Option<&'static str> {
+    Some(match what {
+        MODULE_DESTROY => "module_destroy",
+        MODULE_INIT => "module_init",
         FORMAT => "access_format",
         LOGGER => "logger",
         CREATE => "worker_create",
         DESTROY => "worker_destroy",
         event => Event::ALL.get(usize::from(event))?.name(),
-    };
-    Some((place as usize, what))
+    })
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl NativeHandler {
     /// Calls the function. Should the process die in it, the crumb tells where.
     fn enter(&self, occasion: &Occasion<'_>) -> i32 {
         let state: *mut c_void = self.module.state();
-        let crumb = Crumb::leave(self.module.place, self.event as u8);
+        let crumb = Crumb::leave(self.module.whose(), self.event as u8);
         let turn = self.module.take_turn();
         let host = self.module.ctx.host();
         let code = payload::with(self.event, occasion, &mut |event| {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::copy::PrivateCopy;
 use super::crumb;
 use super::descriptor::{Contents, Tolerance};
+use super::downfall;
 use super::file::{self, PluginFile, Resolve};
 use super::handler;
 use super::image::Image;
@@ -72,6 +73,7 @@ pub fn load(config: &Arc<Config>, resolve: Resolve<'_>) -> Result<Plugins, Failu
     if !faults.is_empty() {
         return Err(refuse(config, &faults));
     }
+    downfall::watch();
     let modules = make(&candidates, tolerance).map_err(|fault| refuse(config, &[fault]))?;
     Ok(Plugins(modules.into_iter().map(Arc::new).collect()))
 }

@@ -162,7 +162,7 @@ impl NativeLogger {
         if INSIDE.replace(true) {
             return false;
         }
-        let crumb = Crumb::leave(self.module.place, crumb::LOGGER);
+        let crumb = Crumb::leave(self.module.whose(), crumb::LOGGER);
         call();
         drop(crumb);
         INSIDE.set(false);
@@ -384,7 +384,7 @@ impl LineMaker for NativeFormat {
         // Taken out, not borrowed: the plugin's code runs meanwhile.
         let mut made = MADE.replace(Buffer::new());
         made.clear();
-        let _crumb = Crumb::leave(self.module.place, crumb::FORMAT);
+        let _crumb = Crumb::leave(self.module.whose(), crumb::FORMAT);
         let code = show(record, |record| {
             // SAFETY: as the ABI describes the function; all lives through the call.
             unsafe { write(self.format, record, made.handle()) }

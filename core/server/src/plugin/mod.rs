@@ -16,6 +16,7 @@ mod copy;
 mod crumb;
 mod current;
 mod descriptor;
+mod downfall;
 mod file;
 mod handler;
 mod host;
@@ -41,6 +42,11 @@ pub use logs::{check_logs, makers, relay_logs};
 pub use module::Module;
 pub use peek::{Note, Peek};
 pub use serving::{Surroundings, abandon, enter, leave};
+
+/// This process has been forked to be a worker.
+pub fn after_fork() {
+    downfall::forget();
+}
 
 /// A worker of this id is gone: what it had added to gauges is taken back.
 pub fn forget_worker(id: usize) {

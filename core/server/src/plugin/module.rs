@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tricorn_abi as abi;
 
-use super::crumb::{self, Crumb};
+use super::crumb::{self, Crumb, Whose};
 use super::descriptor::Descriptor;
 use super::host::{Buffer, Ctx};
 use super::link::{self, WorkerLink};
@@ -62,7 +62,10 @@ impl Module {
         place: usize,
     ) -> Result<Self, String> {
         let ctx = Ctx::new(descriptor.id.clone(), place);
+        let id = &descriptor.id;
+        let crumb = Crumb::leave(Whose { place, id }, crumb::MODULE_INIT);
         let state = init(&descriptor, &spec, ctx)?;
+        drop(crumb);
         ctx.freeze();
         Ok(Self {
             descriptor,
@@ -86,6 +89,11 @@ impl Module {
         &self.descriptor.id
     }
 
+    pub(super) fn whose(&self) -> Whose<'_> {
+        let (place, id) = (self.place, self.id());
+        Whose { place, id }
+    }
+
     /// Makes the instance of a worker.
     ///
     /// # Errors
@@ -98,7 +106,7 @@ impl Module {
         let info = worker_info(worker);
         let mut instance = std::ptr::null_mut();
         let mut error = Buffer::default();
-        let crumb = Crumb::leave(self.place, crumb::CREATE);
+        let crumb = Crumb::leave(self.whose(), crumb::CREATE);
         // SAFETY: as the ABI describes the function; the pointers live through the call.
         let code = unsafe {
             create(
@@ -123,7 +131,7 @@ impl Module {
         if self.has_instance.swap(false, Ordering::AcqRel)
             && let Some(destroy) = self.descriptor.functions.worker_destroy
         {
-            let _crumb = Crumb::leave(self.place, crumb::DESTROY);
+            let _crumb = Crumb::leave(self.whose(), crumb::DESTROY);
             // SAFETY: the instance is one that `worker_create` made, and is not used any more: the
             // worker runs no requests, and the plugin's threads have ended.
             unsafe { destroy(self.instance.load(Ordering::Acquire)) }
@@ -194,6 +202,7 @@ impl Drop for Module {
         if self.maker == process::id()
             && let Some(destroy) = self.descriptor.functions.module_destroy
         {
+            let _crumb = Crumb::leave(self.whose(), crumb::MODULE_DESTROY);
             // SAFETY: the module is one that `module_init` made, and no configuration that is in use
             // refers to it.
             unsafe { destroy(self.state) }

@@ -84,6 +84,7 @@ pub fn run(job: Job, runtime: &Arc<dyn Runtime>) -> i32 {
 }
 
 fn live(job: Job, runtime: &Arc<dyn Runtime>) -> Result<i32, Early> {
+    plugin::after_fork();
     crate::log::after_fork();
     let control = Arc::new(Control::new().map_err(|error| cannot("make a pipe", &error))?);
     control.serve_at_most(job.max_requests);
