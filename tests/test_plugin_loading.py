@@ -249,3 +249,85 @@ def test_python_is_not_told_of_threads_when_it_forks(server):
     server.start(PLAIN, "--plugin", str(built("plugin-hello")), PYTHONWARNINGS="error")
     assert server.get("/hello").status == 200
     assert "DeprecationWarning" not in server.log
+
+
+# Names in the settings of a plugin
+
+
+def settle(folder, *entries, then: str = "", arguments=()):
+    """Check a config file whose `plugins` are these."""
+    config = folder / "server.conf.py"
+    config.write_text(f"plugins = [{', '.join(map(repr, entries))}]\n{then}")
+    return run(folder, "-c", str(config), "--check-config", *arguments, PLAIN)
+
+
+@pytest.mark.parametrize("key", ["priority", "before", "after", "on_error"])
+def test_an_event_that_there_is_not_stops_the_start(tmp_path, key):
+    values = {"priority": 1, "on_error": "log"}
+    entry = {"path": str(compiled("version_one")), key: {"pre_reqest": values.get(key, "x")}}
+    done = settle(tmp_path, entry)
+    assert done.returncode == 1
+    assert f"key '{key}': there is no event 'pre_reqest'" in done.stderr
+    assert done.stderr.endswith("; is 'pre_request' meant?\n")
+    entry[key] = {"lunch": values.get(key, "x")}
+    done = settle(tmp_path, entry)
+    assert f"key '{key}': there is no event 'lunch'" in done.stderr
+    assert "tricorn hooks list shows the events" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_name_that_no_handler_bears_is_pointed_out_once(tmp_path):
+    entry = {"path": str(compiled("version_one")), "after": ["audit", "adit"]}
+    then = "def audit(worker, req): pass\npre_request = audit\n"
+    done = settle(tmp_path, entry, then=then)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Warning") == 1
+    assert "key 'after': no handler is called 'adit'; is 'audit' meant?" in done.stderr
+
+
+def test_names_are_looked_for_at_the_event_that_they_stand_under(tmp_path):
+    one = {"path": str(compiled("version_one")), "before": {"pre_request": "tricorn.metrics"}}
+    metrics = str(built("tricorn-plugin-metrics"))
+    done = settle(tmp_path, one, metrics)
+    assert done.returncode == 0, done.stderr
+    assert "no handler" not in done.stderr
+    one["before"] = {"worker_exit": "tricorn.metrics"}
+    done = settle(tmp_path, one, metrics)
+    assert "no handler of worker_exit is called 'tricorn.metrics'" in done.stderr
+
+
+def test_a_plugins_own_constraints_are_not_pointed_out(tmp_path):
+    done = settle(tmp_path, str(built("fixture-probe")))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_option_may_be_addressed_to_a_plugins_id(server):
+    probe = str(built("fixture-probe"))
+    server.start(PLAIN, "--plugin", probe, "--plugin-option", "test.probe.panic_at=request_head")
+    assert server.get("/hello").status == 500
+    server.wait_for_log("request_head handler test.probe/")
+
+
+def test_an_option_for_an_id_that_there_is_not_says_which_there_are(tmp_path):
+    arguments = ("--plugin-option", "test.prob.number=3")
+    done = settle(tmp_path, str(built("fixture-probe")), arguments=arguments)
+    assert done.returncode == 2
+    assert "there is no plugin 'test.prob' in the settings" in done.stderr
+    assert "fixture_probe" in done.stderr
+    assert "test.probe" in done.stderr
+
+
+def test_an_option_for_one_of_several_plugins_in_a_file_needs_an_entry_of_its_own(tmp_path):
+    path, arguments = str(compiled("two_plugins")), ("--plugin-option", "org.example.a.x=3")
+    done = settle(tmp_path, path, arguments=arguments)
+    assert done.returncode == 2
+    assert "has several plugins: org.example.a, org.example.b" in done.stderr
+    assert f"{path}#org.example.a" in done.stderr
+    done = settle(tmp_path, f"{path}#org.example.a", f"{path}#org.example.b", arguments=arguments)
+    assert "takes no options, and is given x" in done.stderr, "it has arrived"
+
+
+def test_a_plugin_that_cannot_say_its_id_is_what_is_told(tmp_path):
+    arguments = ("--plugin-option", "org.example.a.x=3")
+    done = settle(tmp_path, str(compiled("constructor_crash")), arguments=arguments)
+    assert "it died of SIGABRT when it was tried out" in done.stderr

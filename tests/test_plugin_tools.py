@@ -95,3 +95,18 @@ def test_a_command_that_is_not_whole_says_what_is_missing(tmp_path):
     assert done.stderr.count("\n") == 1
     done = run(tmp_path, "plugin", "new", "Bad Name")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+USAGES = {
+    "inspect": ("FILE", "tricorn plugin inspect FILE"),
+    "check": ("FILE", "tricorn plugin check FILE [--option KEY=VALUE]"),
+    "new": ("NAME", "tricorn plugin new NAME"),
+}
+
+
+@pytest.mark.parametrize("verb", USAGES)
+def test_a_verb_without_its_word_says_which_is_missing_and_how_it_is_used(tmp_path, verb):
+    word, usage = USAGES[verb]
+    done = run(tmp_path, "plugin", verb)
+    assert done.returncode == 2
+    assert done.stderr == f"error: {word} is missing; usage: {usage}\n"

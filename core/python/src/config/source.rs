@@ -202,6 +202,7 @@ pub(crate) fn settle(py: Python<'_>, read: &Read, given: &Given) -> Result<Loade
         .collect();
     let bus = Bus::compile(handlers)
         .map_err(|cycle| Failure::operator(cycle.to_string()).mend("drop one of them"))?;
+    warnings.extend(plugin::unknown_names(&plugins, &bus));
     let generation = Generation {
         config,
         bus: Arc::new(bus),

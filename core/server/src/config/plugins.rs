@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-use super::check::strings;
 use super::layers::{Settings, Source};
 use super::start::from_start;
 use super::value::Value;
@@ -43,6 +42,13 @@ impl<T> PerEvent<T> {
     /// The events that are named.
     pub fn events(&self) -> impl Iterator<Item = &str> {
         self.each.keys().map(String::as_str)
+    }
+
+    /// All that is said, and of which event; `None` for what is said of all.
+    pub fn all(&self) -> impl Iterator<Item = (Option<&str>, &T)> {
+        let each = self.each.iter();
+        let each = each.map(|(event, said)| (Some(event.as_str()), said));
+        each.chain(self.all.iter().map(|said| (None, said)))
     }
 }
 
@@ -114,15 +120,7 @@ pub(super) fn specs(settings: &Settings) -> Result<Vec<PluginSpec>, Failure> {
     let read = |entry: &Value| {
         read(entry, &base).map_err(|(what, mend)| settings.complain("plugins", what).mend(mend))
     };
-    let mut specs = entries.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    for text in strings(settings.value("plugin_options")) {
-        add_option(&mut specs, text).map_err(|what| {
-            settings
-                .complain("plugin_options", what)
-                .mend("give NAME.KEY=VALUE")
-        })?;
-    }
-    Ok(specs)
+    entries.iter().map(read).collect()
 }
 
 /// Relative places in a config file are measured from where the file stands.
@@ -334,32 +332,6 @@ fn on_crash(value: &Value) -> Result<OnCrash, Wrong> {
     }
 }
 
-/// `NAME.KEY=VALUE`: an id may have dots itself, and so may be the file's name without its ending.
-fn add_option(specs: &mut [PluginSpec], text: &str) -> Result<(), String> {
-    let Some((name, value)) = text.split_once('=') else {
-        return Err(format!("'{text}' has no value"));
-    };
-    let Some((id, key)) = name
-        .rsplit_once('.')
-        .filter(|(id, key)| !id.is_empty() && !key.is_empty())
-    else {
-        return Err(format!("'{text}' does not say of which plugin"));
-    };
-    let place = specs.iter().position(|spec| spec.answers_to(id));
-    let Some(spec) = place.and_then(|place| specs.get_mut(place)) else {
-        let names: Vec<_> = specs.iter().filter_map(PluginSpec::name).collect();
-        let known = if names.is_empty() {
-            String::new()
-        } else {
-            format!(", which have {}", names.join(", "))
-        };
-        return Err(format!("there is no plugin '{id}' in the settings{known}"));
-    };
-    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-    spec.options.insert(key.to_owned(), value);
-    Ok(())
-}
-
 impl PluginSpec {
     /// A file of which nothing is said.
     #[must_use]
@@ -380,7 +352,8 @@ impl PluginSpec {
     }
 
     /// What the command line can call it.
-    fn name(&self) -> Option<&str> {
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
         let stem = self.stem();
         self.id
             .as_deref()
@@ -398,9 +371,17 @@ impl PluginSpec {
 #[cfg(test)]
 mod tests {
     use super::super::layers::Layer;
+    use super::super::plugin_options::{AddressedOption, distribute};
     use super::*;
 
     fn specs_of(plugins: Value, options: &[&str]) -> Result<Vec<PluginSpec>, Failure> {
+        given(plugins, options).map(|(specs, _)| specs)
+    }
+
+    fn given(
+        plugins: Value,
+        options: &[&str],
+    ) -> Result<(Vec<PluginSpec>, Vec<AddressedOption>), Failure> {
         let options = Value::List(options.iter().map(|&text| text.into()).collect());
         let layer = Layer {
             source: Source::File("/etc/site/conf.py".into()),
@@ -409,7 +390,10 @@ mod tests {
                 ("plugin_options".into(), options),
             ],
         };
-        specs(&Settings::resolve(&[layer], |_| None)?)
+        let settings = Settings::resolve(&[layer], |_| None)?;
+        let mut specs = specs(&settings)?;
+        let left = distribute(&settings, &mut specs)?;
+        Ok((specs, left))
     }
 
     fn dict(items: &[(&str, Value)]) -> Value {
@@ -483,8 +467,17 @@ mod tests {
         assert_eq!(spec.options["depth"], 3);
         assert_eq!(spec.options["name"], "plain text");
         assert_eq!(spec.options["on"], true);
-        for bad in ["audit.depth", "depth=3", "other.depth=3"] {
+        for bad in ["audit.depth", "depth=3"] {
             assert!(specs_of("lib/libaudit.so".into(), &[bad]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_option_may_be_for_an_id_that_is_not_known_yet() {
+        let (specs, left) = given("lib/libaudit.so".into(), &["org.example.b.depth=3"]).unwrap();
+        assert!(specs[0].options.is_empty());
+        assert_eq!((&*left[0].id, &*left[0].key), ("org.example.b", "depth"));
+        let none = Value::List(Vec::new());
+        assert!(specs_of(none, &["org.example.b.depth=3"]).is_err());
     }
 }

@@ -11,6 +11,7 @@ use tricorn_http::{Leniency, Limits, Rules};
 use super::address::Address;
 use super::check::strings;
 use super::layers::Settings;
+use super::plugin_options;
 use super::plugins;
 use super::typed::{Bounds, Config, Plugins, TimeLimits, WorkerClass};
 use super::value::Value;
@@ -180,8 +181,11 @@ impl Reader<'_> {
     }
 
     fn plugins(&self) -> Result<Plugins, Failure> {
+        let mut specs = plugins::specs(self.0)?;
+        let addressed = plugin_options::distribute(self.0, &mut specs)?;
         Ok(Plugins {
-            specs: plugins::specs(self.0)?,
+            specs,
+            addressed,
             timeout: self.seconds("plugin_timeout"),
             allowed: strings(self.0.value("plugin_allow"))
                 .map(str::to_owned)

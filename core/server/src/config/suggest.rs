@@ -1,4 +1,4 @@
-//! Names in a config file that are nearly a setting's, or a flag's.
+//! Names that are nearly others: in a config file a setting's or a flag's.
 
 use super::declared;
 
@@ -21,13 +21,13 @@ fn named_by_flag(name: &str) -> Option<&'static str> {
 }
 
 fn closest(name: &str) -> Option<&'static str> {
-    declared::all()
-        .map(|setting| {
-            (
-                strsim::damerau_levenshtein(name, setting.name),
-                setting.name,
-            )
-        })
+    nearest(name, declared::all().map(|setting| setting.name))
+}
+
+/// The one of some names that `name` nearly is.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
         .filter(|&(distance, known)| distance <= if known.len() < 8 { 1 } else { 2 })
         .min()
         .map(|(_, known)| known)

@@ -8,6 +8,7 @@ use tricorn_http::Rules;
 
 use super::address::Address;
 use super::layers::Settings;
+use super::plugin_options::AddressedOption;
 use super::plugins::PluginSpec;
 use super::telemetry::{Statsd, Syslog};
 
@@ -207,6 +208,8 @@ pub struct Config {
 pub struct Plugins {
     /// The plugins, in their order.
     pub specs: Vec<PluginSpec>,
+    /// Options for those of them that bear an id.
+    pub addressed: Vec<AddressedOption>,
     /// Time in which each must load.
     pub timeout: Duration,
     /// Faults that are let through: words of `plugin_allow`.

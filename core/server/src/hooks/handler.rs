@@ -205,22 +205,23 @@ impl fmt::Debug for Handler {
 }
 
 impl Handler {
-    /// Whether `name` means this handler: its whole name, what follows the colon or the slash in it,
-    /// or the plugin it is of.
-    pub(super) fn answers_to(&self, name: &str) -> bool {
-        let ends_with = |mark: char| {
-            self.name
-                .rsplit_once(mark)
-                .is_some_and(|(_, short)| short == name)
-        };
-        let is_of = || {
-            matches!(self.source, Source::Plugin(..))
-                && self.name.split_once('/').is_some_and(|(id, _)| id == name)
-        };
-        self.name == name
-            || ends_with(':')
-            || is_of()
-            || (self.name.contains('/') && ends_with('/'))
+    /// Whether `name` means this handler.
+    #[must_use]
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.names().any(|own| own == name)
+    }
+
+    /// What it is called: its whole name, what follows the colon or the slash in it, the plugin it is of.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let after = |mark| self.name.rsplit_once(mark).map(|(_, short)| short);
+        let is_compiled = matches!(self.source, Source::Plugin(..));
+        let plugin = self
+            .name
+            .split_once('/')
+            .map(|(id, _)| id)
+            .filter(|_| is_compiled);
+        let names = [Some(self.name.as_str()), after(':'), after('/'), plugin];
+        names.into_iter().flatten()
     }
 
     /// Whether the later handlers run although this one has failed.

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::addressed;
 use super::copy::PrivateCopy;
 use super::crumb;
 use super::descriptor::{Contents, Tolerance};
@@ -12,6 +13,7 @@ use super::file::{self, PluginFile, Resolve};
 use super::handler;
 use super::image::Image;
 use super::module::Module;
+use super::named;
 use super::peek::peek;
 use super::trial;
 use super::{basics, descriptor};
@@ -48,6 +50,7 @@ pub fn load(config: &Arc<Config>, resolve: Resolve<'_>) -> Result<Plugins, Failu
     if settings.specs.is_empty() {
         return Ok(Plugins::default());
     }
+    named::check_events(config)?;
     basics::show_config(config);
     let tolerance = Tolerance::of(&settings.allowed);
     let mut faults = Vec::new();
@@ -58,6 +61,10 @@ pub fn load(config: &Arc<Config>, resolve: Resolve<'_>) -> Result<Plugins, Failu
             Ok(candidate) => candidates.push(candidate),
             Err(reasons) => faults.push(Fault::of(spec, reasons)),
         }
+    }
+    match addressed::distribute(config, &mut candidates, tolerance) {
+        Err(failure) if faults.is_empty() => return Err(failure),
+        _ => {}
     }
     let found = trial::all(&candidates, settings.timeout, tolerance).map_err(|error| {
         Failure::new(

@@ -12,6 +12,7 @@
 //! What plugins call back is `host`. Nothing of Python is known here, and nothing of how requests
 //! are read or run: plugins see them as a [`crate::exchange::Passage`].
 
+mod addressed;
 mod copy;
 mod crumb;
 mod current;
@@ -25,6 +26,7 @@ mod link;
 mod load;
 mod logs;
 mod module;
+mod named;
 mod payload;
 mod peek;
 mod probe;
@@ -40,6 +42,7 @@ pub use file::Resolve;
 pub use load::{Plugins, load};
 pub use logs::{check_logs, makers, relay_logs};
 pub use module::Module;
+pub use named::unknown_names;
 pub use peek::{Note, Peek};
 pub use serving::{Surroundings, abandon, enter, leave};
 
