@@ -2,24 +2,39 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::hint;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
+use bcrypt::HashParts;
 use tricorn_hooks::{Error, Result};
+
+/// The costs that bcrypt knows.
+const COSTS: RangeInclusive<u32> = 4..=31;
+
+/// A password's hash, as the file has it.
+#[derive(Debug, Clone)]
+struct Hash {
+    text: String,
+    /// Twice the work for each more.
+    cost: u32,
+}
 
 /// The users of a file, with the hashes of their passwords.
 #[derive(Debug, Clone)]
 pub(crate) struct Users {
-    hashes: Arc<HashMap<String, String>>,
-    /// What unknown names are checked against, so that they take as long.
-    nobody: Arc<str>,
+    hashes: Arc<HashMap<String, Hash>>,
+    /// The greatest cost among them: every refusal takes as long as one of that.
+    dearest: u32,
 }
 
 impl Users {
     /// Reads a file: a line for each user, `name:hash`.
     ///
     /// # Errors
-    /// A file that cannot be read, and the first line that is not what it must be.
+    /// A file that cannot be read, and the first line that is not what it must be, or by which nobody
+    /// could ever log in.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .map_err(|error| Error::new(format!("file: {}: {error}", path.display())))?;
@@ -29,27 +44,15 @@ impl Users {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let wrong = |what: &str| {
-                Error::new(format!(
-                    "file: {}, line {}: {what}",
-                    path.display(),
-                    number + 1
-                ))
-            };
-            let (name, hash) = line
-                .split_once(':')
-                .ok_or_else(|| wrong("it is not name:hash"))?;
-            if !is_bcrypt(hash) {
-                return Err(wrong(
-                    "the hash is not one of bcrypt; write it with htpasswd -B",
-                ));
-            }
-            hashes.insert(name.to_owned(), hash.to_owned());
+            let (name, hash) = entry(line).map_err(|what| {
+                let (path, number) = (path.display(), number + 1);
+                Error::new(format!("file: {path}, line {number}: {what}"))
+            })?;
+            hashes.insert(name, hash);
         }
-        let nobody = hashes.values().next().cloned().unwrap_or_default();
         Ok(Self {
+            dearest: hashes.values().map(|hash| hash.cost).max().unwrap_or(0),
             hashes: Arc::new(hashes),
-            nobody: nobody.into(),
         })
     }
 
@@ -57,22 +60,65 @@ impl Users {
         self.hashes.contains_key(name)
     }
 
-    /// Whether this is the user's password. Takes as long for a name that is not there.
+    /// Whether this is the user's password. A refusal takes as long for a name that is not there, and
+    /// for any that is.
     pub(crate) fn verify(&self, name: &str, password: &[u8]) -> bool {
         let known = self.hashes.get(name);
-        let hash = known.map_or(&*self.nobody, String::as_str);
-        let is_right = bcrypt::verify(password, hash).unwrap_or(false);
-        known.is_some() && is_right
+        if known.is_some_and(|hash| bcrypt::verify(password, &hash.text).unwrap_or(false)) {
+            return true;
+        }
+        match known {
+            // One of this cost has been done. It and all from its cost on come to one of the dearest.
+            Some(hash) => (hash.cost..self.dearest).for_each(|cost| work(password, cost)),
+            None => work(password, self.dearest),
+        }
+        false
     }
 }
 
-fn is_bcrypt(hash: &str) -> bool {
-    let version = ["$2a$", "$2b$", "$2x$", "$2y$"];
-    hash.len() == 60 && version.iter().any(|version| hash.starts_with(version))
+/// Does what a check of this cost takes, if there is such a cost.
+fn work(password: &[u8], cost: u32) {
+    // Only the time counts.
+    let _ = hint::black_box(bcrypt::hash_with_salt(password, cost, [0; 16]));
+}
+
+/// A line's name and hash, or what is wrong with it.
+fn entry(line: &str) -> std::result::Result<(String, Hash), String> {
+    let (name, hash) = line.split_once(':').ok_or("it is not name:hash")?;
+    if !is_name(name) {
+        return Err(
+            "nobody can log in by this name: it is empty, or has control characters".to_owned(),
+        );
+    }
+    const WRITE: &str = "write it with htpasswd -B";
+    if !["$2a$", "$2b$", "$2x$", "$2y$"]
+        .iter()
+        .any(|version| hash.starts_with(version))
+    {
+        return Err(format!("the hash is not one of bcrypt; {WRITE}"));
+    }
+    let parts: HashParts = hash
+        .parse()
+        .map_err(|why| format!("no password can match this hash ({why}); {WRITE}"))?;
+    let cost = parts.get_cost();
+    if !COSTS.contains(&cost) {
+        return Err(format!(
+            "no password can match this hash (its cost {cost} is not from 4 to 31); {WRITE}"
+        ));
+    }
+    let text = hash.to_owned();
+    Ok((name.to_owned(), Hash { text, cost }))
+}
+
+/// Whether a client can send this name.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::is_control)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
@@ -84,6 +130,34 @@ mod tests {
         };
         assert!(refused("# fine\n\nada\n").contains("line 3: it is not name:hash"));
         assert!(refused("ada:{SHA}abc\n").contains("line 1: the hash is not one of bcrypt"));
+        let good = bcrypt::hash("sesame", 4).unwrap();
+        for (hash, why) in [
+            (good.replacen("$04$", "$03$", 1), "cost"),
+            (good.replacen("$04$", "$32$", 1), "cost"),
+            (good.replacen("$04$", "$xx$", 1), "cost"),
+            (good.replacen("$2b$", "$2c$", 1), "not one of bcrypt"),
+            (format!("{}!", &good[..59]), "not valid base64"),
+            (good[..59].to_owned(), "60"),
+            (format!("{good}:x"), "60"),
+            (
+                "$apr1$abcdefgh$0123456789012345678901".to_owned(),
+                "not one of bcrypt",
+            ),
+            ("sesame".to_owned(), "not one of bcrypt"),
+        ] {
+            let text = refused(&format!("ada:{good}\nbob:{hash}\n"));
+            assert!(
+                text.contains("line 2: ") && text.contains(why),
+                "{hash}: {text}"
+            );
+        }
+        for name in ["", "a\tb"] {
+            let text = refused(&format!("{name}:{good}\n"));
+            assert!(
+                text.contains("line 1: nobody can log in by this name"),
+                "{text}"
+            );
+        }
         fs::remove_file(&path).unwrap();
         assert!(
             Users::read(&path)
@@ -91,5 +165,37 @@ mod tests {
                 .to_string()
                 .starts_with("file: ")
         );
+    }
+
+    #[test]
+    fn who_there_is_and_at_what_cost_takes_the_same_time_to_refuse() {
+        let path = std::env::temp_dir().join(format!("tricorn-costs-{}", std::process::id()));
+        let line = |name, cost| format!("{name}:{}\n", bcrypt::hash("sesame", cost).unwrap());
+        fs::write(
+            &path,
+            line("cheap", 4) + &line("dear", 8) + &line("between", 6),
+        )
+        .unwrap();
+        let users = Users::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let takes = |name: &str| {
+            let once = || {
+                let began = Instant::now();
+                assert!(!users.verify(name, b"open"));
+                began.elapsed()
+            };
+            (0..5).map(|_| once()).min().unwrap()
+        };
+        let longest = takes("dear");
+        for name in ["cheap", "between", "nobody"] {
+            let took = takes(name);
+            assert!(
+                took > longest / 2 && took < longest * 2,
+                "{name}: {took:?}, {longest:?}"
+            );
+        }
+        for name in ["cheap", "between", "dear"] {
+            assert!(users.verify(name, b"sesame"), "{name}");
+        }
     }
 }

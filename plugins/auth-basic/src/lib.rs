@@ -17,7 +17,7 @@ use base64::prelude::BASE64_STANDARD;
 use tricorn_hooks::prelude::*;
 
 use check::Proven;
-use file::Users;
+use file::{Users, is_name};
 use queue::{Place, Queue};
 
 #[derive(Deserialize)]
@@ -168,8 +168,7 @@ fn credentials(request: &Request<'_>) -> Option<(String, Vec<u8>)> {
     let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
     let colon = decoded.iter().position(|&b| b == b':')?;
     let name = String::from_utf8(decoded[..colon].to_vec()).ok()?;
-    let is_name = !name.is_empty() && !name.contains(char::is_control);
-    is_name.then(|| (name, decoded[colon + 1..].to_vec()))
+    is_name(&name).then(|| (name, decoded[colon + 1..].to_vec()))
 }
 
 fn too_many() -> Answer {
