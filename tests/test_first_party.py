@@ -11,6 +11,7 @@ import bcrypt
 import pytest
 
 from tests.harness import eventually
+from tests.harness.server import run
 
 PLAIN = "tests.apps.plain:application"
 
@@ -170,6 +171,35 @@ def test_static_files_are_sent_in_whole_and_in_part(start, server):
         head = client.get("/static/big.bin", method="HEAD")
         assert (head.status, head.header("Content-Length")) == (200, str(len(content)))
         assert client.get("/hello").text == "hello"
+
+
+def test_static_files_heed_conditions_and_folders_have_their_slash(start, server):
+    root = server.folder / "files"
+    (root / "docs").mkdir(parents=True)
+    (root / "docs" / "index.html").write_text("<p>")
+    start(("static", {"root": str(root), "index": "index.html"}))
+    with server.connect() as client:
+        reply = client.get("/static/docs?v=1")
+        assert (reply.status, reply.header("Location")) == (301, "/static/docs/?v=1")
+        reply = client.get("/static/docs/")
+        assert reply.text == "<p>"
+        etag = reply.header("ETag")
+        assert client.get("/static/docs/", f"If-Match: {etag}").status == 200
+        failed = client.get("/static/docs/", 'If-Match: "other"')
+        assert (failed.status, failed.header("Content-Length")) == (412, "0")
+        old = "If-Unmodified-Since: Mon, 01 Jan 2001 00:00:00 GMT"
+        assert client.get("/static/docs/", old).status == 412
+        assert client.get("/static/docs/").status == 200, "the connection goes on"
+
+
+def test_a_line_that_nobody_can_log_in_by_stops_the_start(server):
+    users = server.folder / "users"
+    users.write_text(hashed("ada", "sesame") + hashed("bob", "sesame").replace("$04$", "$03$"))
+    plugins = [{"path": "package:auth-basic", "options": {"file": str(users)}}]
+    server.write("server.conf.py", f"plugins = {plugins!r}\n")
+    done = run(server.folder, "-c", "server.conf.py", "--check-config", PLAIN)
+    assert done.returncode == 1
+    assert f"file: {users}, line 2: no password can match this hash" in done.stderr
 
 
 def test_all_of_them_together(start, server):

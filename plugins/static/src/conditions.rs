@@ -1,4 +1,5 @@
-//! Conditional requests (RFC 9110 section 13): what a client has already is not sent again.
+//! Conditional requests (RFC 9110 section 13): what a client has already is not sent again, and one
+//! that wants a certain file gets no other.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -7,6 +8,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tricorn_hooks::Request;
 
 use crate::changed;
+
+/// What is to be done by a request's conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// The file is to be sent.
+    Holds,
+    /// The client has the file: 304.
+    HasIt,
+    /// The client wants another file than this has become: 412.
+    Fails,
+}
 
 /// By what a client can tell whether it has a file already.
 #[derive(Debug)]
@@ -33,18 +45,31 @@ impl Validators {
         }
     }
 
-    /// Whether the client has the file. `If-None-Match` counts, and without it the date.
-    pub(crate) fn are_those_of(&self, request: &Request<'_>) -> bool {
-        if let Some(tags) = request.header_text("if-none-match") {
-            return tags
-                .split(',')
-                .map(str::trim)
-                .any(|tag| tag == "*" || tag.trim_start_matches("W/") == self.etag);
+    /// What the request's conditions come to, in the order of section 13.2.2.
+    pub(crate) fn judge(&self, request: &Request<'_>) -> Judgement {
+        let date = |name| request.header_text(name).and_then(seconds);
+        let holds = match tags(request, "if-match") {
+            Some(tags) => tags
+                .iter()
+                .any(|tag| tag == b"*" || tag == self.etag.as_bytes()),
+            None => date("if-unmodified-since").is_none_or(|since| self.at <= since),
+        };
+        if !holds {
+            return Judgement::Fails;
         }
-        let since = request.header_text("if-modified-since");
-        since
-            .and_then(seconds)
-            .is_some_and(|since| self.at <= since)
+        let has_it = match tags(request, "if-none-match") {
+            Some(tags) => tags.iter().any(|tag| self.is_weakly(tag)),
+            None => date("if-modified-since").is_some_and(|since| self.at <= since),
+        };
+        if has_it {
+            Judgement::HasIt
+        } else {
+            Judgement::Holds
+        }
+    }
+
+    fn is_weakly(&self, tag: &[u8]) -> bool {
+        tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes()
     }
 
     /// Whether a range may be sent: `If-Range` asks for it only if the file is the same.
@@ -55,6 +80,16 @@ impl Validators {
             Some(date) => seconds(date) == Some(self.at),
         }
     }
+}
+
+/// The tags of all fields of this name; `None` if there is no such field.
+fn tags(request: &Request<'_>, name: &str) -> Option<Vec<Vec<u8>>> {
+    let fields = request.headers();
+    let fields = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
+    let mut fields = fields.map(|(_, value)| value).peekable();
+    fields.peek()?;
+    let tags = fields.flat_map(|value| value.split(|&byte| byte == b','));
+    Some(tags.map(|tag| tag.trim_ascii().to_vec()).collect())
 }
 
 fn seconds(date: &str) -> Option<u64> {

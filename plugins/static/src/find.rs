@@ -15,6 +15,15 @@ pub(crate) struct Root {
     index: Option<String>,
 }
 
+/// What a path stands for.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// A file.
+    File(Found),
+    /// A folder that has an index; the path lacks the slash behind it.
+    Folder,
+}
+
 /// A file that is to be sent.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -53,13 +62,24 @@ impl Root {
         })
     }
 
-    /// The file that a path stands for, as it is percent-encoded behind the prefix.
-    pub(crate) fn find(&self, path: &str, codings: &str) -> Option<Found> {
+    /// What a path stands for, as it is percent-encoded behind the prefix.
+    pub(crate) fn find(&self, path: &str, codings: &str) -> Option<Place> {
         let decoded = percent_decode_str(path).decode_utf8().ok()?;
         let mut place = self.folder.join(self.inside(&decoded)?);
-        if place.is_dir() {
+        let is_folder = place.is_dir();
+        if is_folder {
             place.push(self.index.as_ref()?);
         }
+        let found = self.find_file(place, codings)?;
+        let is_whole = !is_folder || decoded.is_empty() || decoded.ends_with('/');
+        Some(match is_whole {
+            true => Place::File(found),
+            false => Place::Folder,
+        })
+    }
+
+    /// The file of this place, or one beside it that was compressed.
+    fn find_file(&self, place: PathBuf, codings: &str) -> Option<Found> {
         let kind = kind(&place);
         let compressed: Vec<_> = CODINGS
             .into_iter()

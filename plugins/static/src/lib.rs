@@ -12,8 +12,8 @@ use std::time::UNIX_EPOCH;
 
 use tricorn_hooks::prelude::*;
 
-use conditions::Validators;
-use find::{Found, Root};
+use conditions::{Judgement, Validators};
+use find::{Found, Place, Root};
 use range::Range;
 
 #[derive(Deserialize)]
@@ -97,8 +97,14 @@ impl Static {
         }
         let codings = request.header_text("accept-encoding").unwrap_or_default();
         match self.root.find(rest, codings) {
-            Some(found) => {
+            Some(Place::File(found)) => {
                 let answer = self.answer(request, found);
+                request.respond(answer)
+            }
+            Some(Place::Folder) => {
+                let answer = Answer::new(301)
+                    .header("Location", with_slash(request))
+                    .header("Cache-Control", &self.cache_control);
                 request.respond(answer)
             }
             None if self.fall_through => Ok(Flow::Continue),
@@ -119,8 +125,10 @@ impl Static {
                 answer
             }
         };
-        if validators.are_those_of(request) {
-            return answer(304);
+        match validators.judge(request) {
+            Judgement::Holds => {}
+            Judgement::HasIt => return answer(304),
+            Judgement::Fails => return answer(412),
         }
         let length = found.about.len();
         let whole = |status: u16| {
@@ -145,6 +153,13 @@ impl Static {
             }
         }
     }
+}
+
+/// The same place with a slash behind its path: what its pages refer to is inside the folder.
+fn with_slash(request: &Request<'_>) -> String {
+    let query = request.target().split_once('?');
+    let query = query.map_or_else(String::new, |(_, query)| format!("?{query}"));
+    format!("{}/{query}", request.path())
 }
 
 /// When a file was last changed, in whole seconds since 1970.

@@ -145,7 +145,7 @@ fn what_was_compressed_in_advance_goes_to_those_who_take_it() {
 #[test]
 fn a_folder_has_an_index_and_what_is_missing_may_be_the_applications() {
     let site = Site::new("index", r#", "index": "index.html", "fall_through": true"#);
-    assert_eq!(site.get("/static/sub", &[]).unwrap().body, b"<p>");
+    assert_eq!(site.get("/static/sub/", &[]).unwrap().body, b"<p>");
     assert_eq!(site.get("/static/none", &[]), None);
 }
 
@@ -186,4 +186,123 @@ fn a_file_that_has_changed_within_its_second_is_another_one() {
         .get("/static/a.txt", &[("If-None-Match", &tag)])
         .unwrap();
     assert_eq!((again.status, &*again.body), (200, &b"9876543210"[..]));
+}
+
+#[test]
+fn a_folder_without_its_slash_leads_to_the_one_with_it() {
+    let site = Site::new("slash", r#", "index": "index.html", "max_age": 9"#);
+    for (target, place) in [
+        ("/static/sub", "/static/sub/"),
+        ("/static/%73ub", "/static/%73ub/"),
+        ("/static/sub?a=/b", "/static/sub/?a=/b"),
+        ("/static/sub?", "/static/sub/?"),
+    ] {
+        let answer = site.get(target, &[("If-Match", "\"old\"")]).unwrap();
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (301, Some(place.into()))
+        );
+        assert_eq!(answer.header("cache-control").unwrap(), "public, max-age=9");
+    }
+    fs::create_dir(site.root.join("root/empty")).unwrap();
+    for target in ["/static/empty", "/static/empty/", "/static/a.txt/"] {
+        assert_eq!(site.get(target, &[]).unwrap().status, 404, "{target}");
+    }
+    let without = Site::new("no-index", "");
+    assert_eq!(without.get("/static/sub", &[]).unwrap().status, 404);
+}
+
+#[test]
+fn nobody_is_led_to_another_host() {
+    let site = Site::new("hosts", r#", "index": "index.html", "prefix": "/""#);
+    assert_eq!(
+        site.get("/sub", &[]).unwrap().header("location").unwrap(),
+        "/sub/"
+    );
+    for target in ["//sub", "/%2fsub", "//sub/..", "/\\sub", "/%5csub"] {
+        assert_eq!(site.get(target, &[]).unwrap().status, 404, "{target}");
+    }
+}
+
+/// RFC 9110 section 13.2.2.
+#[test]
+fn conditions_count_in_their_order() {
+    let site = Site::new("conditions", "");
+    let first = site.get("/static/a.txt", &[]).unwrap();
+    let tag = first.header("etag").unwrap();
+    let (tag, weak) = (&*tag, &*format!("W/{tag}"));
+    let among = &*format!("\"old\", {tag}");
+    let date = &*first.header("last-modified").unwrap();
+    let (before, after) = (
+        "Mon, 01 Jan 2001 00:00:00 GMT",
+        "Fri, 01 Jan 2100 00:00:00 GMT",
+    );
+    const IM: &str = "If-Match";
+    const IUS: &str = "If-Unmodified-Since";
+    const INM: &str = "If-None-Match";
+    const IMS: &str = "If-Modified-Since";
+    const IR: &str = "If-Range";
+    const R: (&str, &str) = ("Range", "bytes=0-1");
+    let table: &[(&[(&str, &str)], u16)] = &[
+        // 1. If-Match, by strong comparison.
+        (&[(IM, tag)], 200),
+        (&[(IM, "*")], 200),
+        (&[(IM, among)], 200),
+        (&[(IM, "\"old\""), (IM, tag)], 200),
+        (&[(IM, "\"old\"")], 412),
+        (&[(IM, weak)], 412),
+        (&[(IM, "")], 412),
+        (&[(IM, "\"old\""), (IUS, after)], 412),
+        // It stands before the date.
+        (&[(IM, tag), (IUS, before)], 200),
+        // 2. If-Unmodified-Since.
+        (&[(IUS, date)], 200),
+        (&[(IUS, after)], 200),
+        (&[(IUS, before)], 412),
+        (&[(IUS, "yesterday")], 200),
+        // 3. If-None-Match, by weak comparison.
+        (&[(INM, tag)], 304),
+        (&[(INM, weak)], 304),
+        (&[(INM, "*")], 304),
+        (&[(INM, among)], 304),
+        (&[(INM, "\"old\""), (INM, tag)], 304),
+        (&[(INM, "\"old\"")], 200),
+        // It stands before the date.
+        (&[(INM, "\"old\""), (IMS, after)], 200),
+        (&[(INM, tag), (IMS, before)], 304),
+        // 4. If-Modified-Since.
+        (&[(IMS, date)], 304),
+        (&[(IMS, after)], 304),
+        (&[(IMS, before)], 200),
+        (&[(IMS, "yesterday")], 200),
+        // What is true goes on to the next.
+        (&[(IM, tag), (INM, tag)], 304),
+        (&[(IM, tag), (IMS, date)], 304),
+        (&[(IUS, date), (INM, tag)], 304),
+        (&[(IUS, date), (INM, "\"old\"")], 200),
+        (&[(IM, "\"old\""), (INM, tag)], 412),
+        (&[(IUS, before), (INM, tag)], 412),
+        (&[(IUS, before), (IMS, date)], 412),
+        // 5. If-Range.
+        (&[R], 206),
+        (&[R, (IR, tag)], 206),
+        (&[R, (IR, date)], 206),
+        (&[R, (IR, weak)], 200),
+        (&[R, (IR, "\"old\"")], 200),
+        (&[R, (IM, tag)], 206),
+        (&[R, (IM, "\"old\"")], 412),
+        (&[R, (IM, "\"old\""), (IR, tag)], 412),
+        (&[R, (IUS, before)], 412),
+        (&[R, (INM, tag)], 304),
+        (&[R, (INM, "\"old\""), (IR, tag)], 206),
+    ];
+    for (headers, status) in table {
+        let answer = site.get("/static/a.txt", headers).unwrap();
+        assert_eq!(answer.status, *status, "{headers:?}");
+        if *status == 412 {
+            assert!(answer.header("content-range").is_none() && answer.body.is_empty());
+        }
+    }
+    let missing = site.get("/static/none.txt", &[(IM, "*")]).unwrap();
+    assert_eq!(missing.status, 404, "what is not there has no conditions");
 }
