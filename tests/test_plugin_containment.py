@@ -174,6 +174,18 @@ def test_what_cannot_be_done_is_a_code_and_never_reaches_the_wire(server, argume
     assert reply.header("X-B") is None
 
 
+def test_a_205_of_a_plugin_has_no_content(server, arguments):
+    server.start(PLAIN, *arguments, "--plugin", str(compiled("reset")))
+    with server.connect() as client:
+        reply = client.get("/plain")
+        assert (reply.status, reply.header("Content-Length"), reply.body) == (205, "0", b"")
+        for target in ("/content", "/length"):
+            reply = client.get(target)
+            assert (reply.status, reply.text) == (200, "invalid"), target
+        reply = client.get("/hello")
+        assert (reply.status, reply.header("X-Code"), reply.text) == (200, "-4", "hello")
+
+
 def test_a_plugin_that_is_not_safe_on_threads_is_called_one_at_a_time(server):
     server.start(PLAIN, "--threads", "8", "--plugin", str(compiled("one_at_a_time")))
     replies = []

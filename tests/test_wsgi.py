@@ -514,6 +514,21 @@ def test_a_close_that_raises_does_not_spoil_the_answer(serve):
     server.wait_for_log("RuntimeError: in close")
 
 
+def test_a_205_of_an_application_is_sent_as_it_is_given(serve):
+    server = serve(
+        """
+        def application(environ, start_response):
+            start_response("205 Reset Content", [])
+            return [environ["PATH_INFO"][1:].encode()]
+        """
+    )
+    with server.connect() as client:
+        reply = client.get("/hello")
+        assert (reply.status, reply.body) == (205, b"hello"), "as gunicorn does"
+        reply = client.get("/")
+        assert (reply.status, reply.body) == (205, b"")
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_answers_that_have_no_body_end_after_the_head(server, status):
     server.start(PLAIN)

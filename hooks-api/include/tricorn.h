@@ -1344,7 +1344,7 @@ typedef struct tricorn_answer {
    */
   uint32_t struct_size;
   /*
-   The status, from 200 to 599.
+   The status, from 200 to 599. A 205 with content is `INVALID`.
    */
   uint32_t status;
   /*
@@ -1405,7 +1405,8 @@ typedef struct tricorn_response {
   /*
    `[request]` Takes the request off its thread, on `request_head` or `pre_request`, before
    `PENDING` is returned; returning anything else makes the token void. Meanwhile the connection costs no thread. If nobody decides within
-   `timeout`, the client gets 503.
+   `timeout`, the client gets 503. If the connection breaks, the request ends, with `END_CLIENT_GONE` and
+   `request_drop` of what is kept with it: whoever would decide need not, and gets `STALE`.
    */
   int32_t (*suspend)(struct tricorn_request *request, struct tricorn_resume **token);
   /*
@@ -1426,7 +1427,7 @@ typedef struct tricorn_response {
   int32_t (*status)(struct tricorn_request *request);
   /*
    `[request]` Sets the status, on `response_start`. One that changes whether the answer has
-   content (204, 304) is `INVALID`.
+   content (204, 205, 304) is `INVALID`.
    */
   int32_t (*status_set)(struct tricorn_request *request, uint32_t status);
   /*

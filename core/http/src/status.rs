@@ -52,6 +52,12 @@ impl Status {
         self.is_informational() || self.0 == 204 || self.0 == 304
     }
 
+    /// RFC 9110 section 15.3.6: an answer with this status has content of no bytes.
+    #[must_use]
+    pub fn is_reset(self) -> bool {
+        self.0 == 205
+    }
+
     /// RFC 9110 section 8.6: an answer with this status must not carry a Content-Length.
     #[must_use]
     pub fn forbids_length(self) -> bool {

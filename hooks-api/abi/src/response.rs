@@ -19,7 +19,7 @@ pub struct Resume {
 pub struct Answer {
     /// The size of this struct.
     pub struct_size: u32,
-    /// The status, from 200 to 599.
+    /// The status, from 200 to 599. A 205 with content is `INVALID`.
     pub status: u32,
     /// Its fields. `Content-Length`, `Date`, `Server` and what frames the message are the server's: a
     /// length that is not the content's makes the answer `INVALID`.
@@ -52,7 +52,8 @@ pub struct Response {
     pub respond: unsafe extern "C" fn(request: *mut Request, answer: *const Answer) -> i32,
     /// `[request]` Takes the request off its thread, on `request_head` or `pre_request`, before
     /// `PENDING` is returned; returning anything else makes the token void. Meanwhile the connection costs no thread. If nobody decides within
-    /// `timeout`, the client gets 503.
+    /// `timeout`, the client gets 503. If the connection breaks, the request ends, with `END_CLIENT_GONE` and
+    /// `request_drop` of what is kept with it: whoever would decide need not, and gets `STALE`.
     pub suspend: unsafe extern "C" fn(request: *mut Request, token: *mut *mut Resume) -> i32,
     /// `[any]` Lets a suspended request go on with the next handler. Takes the token.
     pub resume: unsafe extern "C" fn(token: *mut Resume) -> i32,
@@ -63,7 +64,7 @@ pub struct Response {
     /// `[request]` The status of the answer, from `response_start` on; or a negative code.
     pub status: unsafe extern "C" fn(request: *mut Request) -> i32,
     /// `[request]` Sets the status, on `response_start`. One that changes whether the answer has
-    /// content (204, 304) is `INVALID`.
+    /// content (204, 205, 304) is `INVALID`.
     pub status_set: unsafe extern "C" fn(request: *mut Request, status: u32) -> i32,
     /// `[request]` The `nth` field of this name, from 0; `NOT_FOUND` if there is none. From
     /// `response_start` on.

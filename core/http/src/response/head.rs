@@ -163,7 +163,9 @@ impl ResponseHead {
     /// Changes the status to one with the same rules for content. Whether it could be.
     pub fn change_status(&mut self, status: Status) -> bool {
         let is_alike = status.forbids_body() == self.status.forbids_body()
-            && status.is_informational() == self.status.is_informational();
+            && status.is_informational() == self.status.is_informational()
+            // What content there will be is not known here.
+            && (!status.is_reset() || self.status.is_reset());
         if is_alike && self.has_begun() {
             self.say_status(status);
         }
@@ -399,7 +401,8 @@ mod tests {
         assert!(head.change_status(Status::new(404).unwrap()));
         assert_eq!(head.status_line(), b"404 Not Found");
         assert!(
-            !head.change_status(Status::new(204).unwrap()),
+            !head.change_status(Status::new(205).unwrap())
+                && !head.change_status(Status::new(204).unwrap()),
             "it has no content"
         );
     }

@@ -72,7 +72,9 @@ unsafe fn take(
         };
         head.push(name, value).map_err(|_| abi::INVALID)?;
     }
-    if says_otherwise(head, offered) || head.upgrades() {
+    let is_reset = head.status().is_reset();
+    let has_content = offered > 0 || head.length().is_some_and(|said| said > 0);
+    if says_otherwise(head, offered) || head.upgrades() || (is_reset && has_content) {
         return Err(abi::INVALID);
     }
     body.clear();
