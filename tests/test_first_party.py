@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import socket
+import struct
 import time
 
 import bcrypt
@@ -145,6 +147,20 @@ def test_a_log_in_does_not_hold_up_others(start, server):
         quick_took = time.monotonic() - began
         assert slow.reply().status == 200
         assert quick_took < time.monotonic() - began
+
+
+def test_passwords_of_clients_that_are_gone_are_not_checked(start, server):
+    (server.folder / "users").write_text(hashed("ada", "sesame", cost=10))
+    options = {"file": str(server.folder / "users")}
+    start(("auth-basic", options), arguments=("--log-level", "debug"))
+    clients = [server.connect().request("/env", basic("bob:open")) for _ in range(6)]
+    server.wait_for_log("no user", count=6)
+    for client in clients:
+        linger = struct.pack("ii", 1, 0)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        client.sock.close()
+    assert server.get("/env", basic("bob:shut")).status == 401
+    assert server.log.count("a wrong password") < 6
 
 
 def hashed(name, password, cost=4):

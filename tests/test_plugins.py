@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 import time
 
 import pytest
 
 from tests.harness import eventually
-from tests.harness.client import Closed
+from tests.harness.client import Client, Closed
 from tests.harness.plugins import INCLUDE, ROOT, built, compile_c
 from tests.harness.server import run
 
@@ -308,3 +310,60 @@ def test_many_requests_are_suspended_at_once_and_cost_no_thread(server):
     assert [client.reply().status for client in clients] == [202] * 50
     assert time.monotonic() - began < 5
     assert len(os.listdir(f"/proc/{server.workers()[0]}/task")) < 60
+
+
+def break_off(client):
+    """Close so that the server hears of it for certain: by a reset."""
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.sock.close()
+
+
+def test_a_client_that_breaks_off_ends_its_suspended_request(probe):
+    server = probe(tell=True)
+    dropped = int(server.get("/dropped").text)
+    client = server.connect().request("/never")
+    server.wait_for_log("EVENT pre_request", count=2)
+    break_off(client)
+    server.wait_for_log("DONE /never 0 0 ClientGone kept=true")
+    server.wait_for_log("after 1", count=2)
+    assert int(server.get("/dropped").text) == dropped + 2, "what was kept is let go of"
+
+
+def test_a_client_that_breaks_off_before_the_body_is_read_is_noticed_too(probe):
+    server = probe(tell=True)
+    with server.connect() as client:
+        assert client.get("/hello").text == "hello"
+        client.request("/head/never", "Content-Length: 100", method="POST")
+        server.wait_for_log("EVENT request_head", count=2)
+        break_off(client)
+    server.wait_for_log("after 2")
+    assert server.get("/hello").text == "hello"
+
+
+def test_a_proxy_that_closes_a_unix_socket_ends_its_suspended_request(server, arguments):
+    plugin = {"path": str(built("fixture-probe")), "options": {"tell": True}}
+    path = server.folder / "socket"
+    server.start(PLAIN, *arguments, config=f"plugins = [{plugin!r}]\n", bind=f"unix:{path}")
+    with Client(str(path)) as client:
+        client.request("/never")
+        server.wait_for_log("EVENT pre_request")
+    server.wait_for_log("DONE /never 0 0 ClientGone kept=true")
+
+
+def test_a_client_that_only_sends_no_more_still_gets_its_answer(probe):
+    server = probe()
+    with server.connect() as client:
+        client.request("/later").sock.shutdown(socket.SHUT_WR)
+        assert client.reply().text == "later"
+
+
+def test_a_decision_for_a_client_that_is_gone_is_dropped(probe):
+    server = probe(tell=True)
+    for target in ("/later", "/on", "/head/later", "/head/on"):
+        before = server.log.count("EVENT request_head")
+        client = server.connect().request(target)
+        server.wait_for_log("EVENT request_head", count=before + 1)
+        break_off(client)
+    server.wait_for_log("CLOSED", count=4)
+    with server.connect() as client:
+        assert client.get("/later").text == "later"

@@ -10,6 +10,7 @@ mod queue;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use base64::Engine;
@@ -58,6 +59,8 @@ struct Task {
     name: String,
     password: Vec<u8>,
     resume: Resume,
+    /// Gone when its request is.
+    request: Weak<()>,
     /// Counts among its client's while it lives.
     _place: Place,
 }
@@ -140,11 +143,15 @@ impl AuthBasic {
         let Some(place) = self.queue.join(request.peer()) else {
             return request.respond(too_many());
         };
+        let waits = Arc::new(());
+        let still = Arc::downgrade(&waits);
+        request.keep(waits)?;
         let resume = request.suspend()?;
         let task = Task {
             name,
             password,
             resume,
+            request: still,
             _place: place,
         };
         if let Err(full) = self.tasks.try_send(task) {
@@ -203,6 +210,10 @@ impl Checker {
     }
 
     fn check(&self, task: Task) {
+        if task.request.strong_count() == 0 {
+            // The client has gone: checking would only hold up the others.
+            return;
+        }
         let is_right = self.users.verify(&task.name, &task.password);
         let decided = if is_right {
             self.proven.remember(&task.name, &task.password);
@@ -277,10 +288,33 @@ mod tests {
     #[test]
     fn one_client_cannot_fill_the_queue() {
         let host = host("queue", "");
-        let flow = |peer: &str| host.request_head(&mut with("ada:open").peer(peer)).unwrap();
-        let many: Vec<_> = (0..2 * WAITING_OF_ONE).map(|_| flow("192.0.2.1")).collect();
+        let mut requests: Vec<_> = (0..2 * WAITING_OF_ONE)
+            .map(|_| with("ada:open").peer("192.0.2.1"))
+            .collect();
+        let flow = |request: &mut FakeRequest| host.request_head(request).unwrap();
+        let many: Vec<_> = requests.iter_mut().map(flow).collect();
         assert!(many.contains(&Flow::Respond));
-        assert_eq!(flow("192.0.2.2"), Flow::Pending);
+        let mut other = with("ada:open").peer("192.0.2.2");
+        assert_eq!(flow(&mut other), Flow::Pending);
+    }
+
+    #[test]
+    fn a_client_that_is_gone_is_not_checked() {
+        let host = host("gone", "");
+        let mut first = with("ada:open");
+        assert_eq!(host.request_head(&mut first), Ok(Flow::Pending));
+        let mut gone = with("ada:sesame");
+        assert_eq!(host.request_head(&mut gone), Ok(Flow::Pending));
+        drop(gone);
+        let mut last = with("ada:open");
+        assert_eq!(host.request_head(&mut last), Ok(Flow::Pending));
+        decision(&host, &last);
+        let mut again = with("ada:sesame");
+        assert_eq!(
+            host.request_head(&mut again),
+            Ok(Flow::Pending),
+            "nobody has checked it"
+        );
     }
 
     #[test]

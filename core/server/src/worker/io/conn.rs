@@ -152,6 +152,8 @@ pub(super) struct Conn {
     pub(super) waited: bool,
     /// epoll has told that the client sends no more: an end of which no further event will tell.
     pub(super) hung_up: bool,
+    /// epoll has told that nothing can be sent either.
+    pub(super) is_broken: bool,
     /// It could be sent more at once; the others come first.
     pub(super) goes_on: bool,
     /// The request holds what there is of the head under way, and not the last one.
@@ -201,6 +203,7 @@ impl Conn {
             thread: 0,
             waited: false,
             hung_up: false,
+            is_broken: false,
             goes_on: false,
             head_is_new: false,
             may_open,

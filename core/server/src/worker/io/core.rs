@@ -31,6 +31,9 @@ const HANG_UP: EpollFlags = EpollFlags::EPOLLRDHUP
     .union(EpollFlags::EPOLLHUP)
     .union(EpollFlags::EPOLLERR);
 
+/// The connection is gone for certain, both ways: a client that only sends no more may still read.
+const BROKEN: EpollFlags = EpollFlags::EPOLLHUP.union(EpollFlags::EPOLLERR);
+
 /// How long a worker that stops still waits for a request on an idle connection: one may be on its
 /// way, and would be lost. Its answer then tells the client to close.
 const FAREWELL: u64 = 1_000_000_000;
@@ -154,6 +157,7 @@ impl Core {
             let flags = event.events();
             conn.readable |= flags.intersects(!EpollFlags::EPOLLOUT);
             conn.hung_up |= flags.intersects(HANG_UP);
+            conn.is_broken |= flags.intersects(BROKEN);
             self.pump(&cell, &mut conn);
         }
         self.resume_bodies();
@@ -242,6 +246,7 @@ impl Core {
             self.pump(cell, conn);
         } else if conn.phase == Phase::Pending {
             self.park(cell, conn);
+            self.pump(cell, conn);
         }
     }
 
@@ -388,11 +393,8 @@ impl Core {
                 Phase::Flushing => self.flush(conn),
                 Phase::Draining => self.drain(conn),
                 Phase::Lingering => self.linger(conn),
-                Phase::BodyPaused
-                | Phase::Queued
-                | Phase::Running
-                | Phase::Pending
-                | Phase::Closed => false,
+                Phase::Pending => self.give_up_broken(conn),
+                Phase::BodyPaused | Phase::Queued | Phase::Running | Phase::Closed => false,
             };
             if !again {
                 break;
@@ -405,7 +407,6 @@ impl Core {
         let needed = match conn.phase {
             Phase::Closed => return self.remove(cell, conn),
             Phase::Queued | Phase::Running => return,
-            Phase::Pending => return self.timers.arm(cell.key, &mut conn.limit),
             Phase::Flushing => Interest::ReadWrite,
             _ => Interest::Read,
         };

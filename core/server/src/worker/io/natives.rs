@@ -320,6 +320,16 @@ impl Core {
         }
     }
 
+    /// Nobody is left to answer where the connection is gone: the token is void from now on, and the
+    /// request ends. Whether it was so.
+    pub(super) fn give_up_broken(&mut self, conn: &mut Conn) -> bool {
+        if conn.is_broken {
+            self.end_pending(conn);
+            conn.answer.end = Some(End::ClientGone);
+        }
+        conn.is_broken
+    }
+
     /// Nobody has decided in time.
     pub(super) fn give_up_decision(&mut self, conn: &mut Conn) {
         let target = conn.request.as_ref().map_or_else(String::new, |request| {
