@@ -24,6 +24,12 @@ $(VENV)/.tools: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --group test
 	@touch $@
 
+# Kept out of the environment itself: most tests are for a machine without gunicorn.
+$(VENV)/.beside: pyproject.toml | $(BIN)/python
+	rm -rf $(VENV)/beside
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/beside --group beside
+	@touch $@
+
 build: $(VENV)/.tools ## Build the release into .venv/bin/tricorn
 	. $(BIN)/activate && maturin develop --quiet --profile $(PROFILE) --locked
 
@@ -42,7 +48,7 @@ plugins: ## Build the first-party plugins, the examples and the tests' own, into
 deploy-packages: ## Install the programs that the tests run: nginx, supervisor, logrotate, shells
 	tools/deploy-packages
 
-test-python: build plugins deploy-packages ## The tests that drive the built server over real sockets
+test-python: build plugins deploy-packages $(VENV)/.beside ## The tests that drive the built server over real sockets
 	$(BIN)/python -m pytest -q tests
 
 lint: $(VENV)/.tools fmt-check ## clippy, ruff and mypy, with warnings as errors

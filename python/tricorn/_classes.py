@@ -42,10 +42,20 @@ def load_worker_class(given: Any, threads: int) -> type[Any]:
     named = SUPPORTED_WORKERS.get(given, given) if isinstance(given, str) else given
     found = find_class("worker_class", named)
     if not isinstance(found, type) or not issubclass(found, Worker):
-        what = f"{worker_class_name(given)!r} is not a worker class"
-        raise Mistake(what, "derive it from tricorn.workers.base.Worker", "worker_class")
+        raise _no_worker_class(given, found)
     found.setup()
     return found
+
+
+def _no_worker_class(given: Any, found: Any) -> Mistake:
+    name = repr(worker_class_name(given))
+    if any(base.__module__.startswith("gunicorn.") for base in getattr(found, "__mro__", ())):
+        what = f"{name} derives from a class of the gunicorn that is installed, which cannot be run"
+        mend = "drop gunicorn_compat = False, and import gunicorn no earlier than the config file"
+    else:
+        what = f"{name} is not a worker class"
+        mend = "derive it from tricorn.workers.base.Worker"
+    return Mistake(what, mend, "worker_class")
 
 
 def examine_worker_class(given: Any) -> tuple[str, str | None, list[str]]:
