@@ -110,12 +110,12 @@ def refused(*arguments, **variables):
 def program(server):
     """Run a program in a folder with what it imports."""
 
-    def start(text, *arguments, by=("program.py",)):
+    def start(text, *arguments, by=("program.py",), **variables):
         server.write("program.py", text)
         server.write("words.py", 'greeting = "good day"')
         server.write("told.py", TOLD)
         server.write("site.py", "timeout = 77\nnonsense = 1\n")
-        return server.run_program(*RUN, *by, *arguments)
+        return server.run_program(*RUN, *by, *arguments, **variables)
 
     return start
 
@@ -141,6 +141,74 @@ def test_a_program_takes_its_own_setting_from_its_config_file_too(server, progra
     server.write("gunicorn.conf.py", 'greeting = " moin "\ntimeout = 78\n')
     program(WITH_FLAGS, "told")
     assert server.get("/").body == b"['moin', 78, 1]"
+
+
+@pytest.mark.parametrize(
+    ("variable", "flags", "told"),
+    [
+        ("--greeting moin --threads 3", (), "['moin', 77, 3]"),
+        ("--greeting=moin -c python:site_of_ours", (), "['moin', 79, 2]"),
+        ("-c python:site_of_ours", (), "['servus', 79, 2]"),
+        ("--greeting=moin --threads=3", ("--greeting=ahoi",), "['ahoi', 77, 3]"),
+        ("", ("-c", "python:site_of_ours"), "['servus', 79, 2]"),
+        ("", ("--config=python:site_of_ours", "--greeting", "ahoi"), "['ahoi', 79, 2]"),
+    ],
+)
+@pytest.mark.parametrize("name", ["GUNICORN_CMD_ARGS", "TRICORN_CMD_ARGS"])
+def test_a_programs_own_setting_has_its_place_among_the_variables_and_config_modules(
+    server, program, name, variable, flags, told
+):
+    server.write("site_of_ours.py", "greeting = 'servus'\ntimeout = 79\nthreads = 2\n")
+    program(WITH_FLAGS, *flags, "told", **{name: variable})
+    assert server.get("/").text == told
+
+
+def test_a_programs_own_flag_in_a_variable_that_has_no_value_is_refused_in_one_line(server):
+    server.write("program.py", WITH_FLAGS)
+    server.write("site.py", "")
+    server.spawn_program(*RUN, "program.py", "told", GUNICORN_CMD_ARGS="--greeting")
+    assert server.wait() == 1
+    assert server.log == (
+        "Error: argument --greeting: expected one argument "
+        "(from environment variable GUNICORN_CMD_ARGS); see --help\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("def post_worker_init(worker): print('the file', flush=True)", "the file"),
+        ("timeout = 5", "init"),
+    ],
+)
+@pytest.mark.parametrize("given", ["returned", "set"])
+def test_a_hook_of_inits_gives_way_to_the_config_files(server, given, file, told):
+    server.write("site_of_ours.py", file)
+    server.write(
+        "program.py",
+        f"""
+        from gunicorn.app.base import Application
+
+        class Site(Application):
+            def init(self, parser, opts, args):
+                hook = {{"post_worker_init": lambda worker: print("init", flush=True)}}
+                if {given == "set"}:
+                    self.cfg.set("post_worker_init", hook.pop("post_worker_init"))
+                return {{"bind": "127.0.0.1:0", **hook}}
+
+            def load(self):
+                self.cfg.post_worker_init(None)
+                return lambda environ, start: start("200 OK", []) and [] or []
+
+        Site().run()
+        """,
+    )
+    server.run_program(*RUN, "program.py", "-c", "python:site_of_ours")
+    server.wait_for_log("Booting worker")
+    assert server.get("/").status == 200
+    # Once by the server, once by the application, from its cfg.
+    lines = [line for line in server.log.splitlines() if line in ("init", "the file")]
+    assert lines == [told, told]
 
 
 def test_a_program_refuses_a_wrong_value_of_its_own_setting_in_one_line(server):

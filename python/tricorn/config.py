@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tricorn import _native
 from tricorn._classes import load_worker_class, worker_class_name
-from tricorn._loading import WrongValue, import_dotted
+from tricorn._loading import Mistake, WrongValue, import_dotted
 
 if TYPE_CHECKING:
     import argparse
@@ -196,15 +196,16 @@ class Config:
         known = self.settings.keys() - self.hooks.keys()
         return {name: value for name, value in given if name in known}
 
-    def _take_over(self, former: Config, flags: Mapping[str, Any]) -> None:
+    def _take_over(
+        self, former: Config, left: tuple[dict[str, Any], list[str]], flags: Mapping[str, Any]
+    ) -> None:
         """Have the hooks and the settings of a program, by what the config file and flags say."""
         declared = former._declared()
         self.settings.update(declared)
-        file = sys.modules.get("__config__")
-        left = vars(file) if file else {}
-        said = {name: left[name] for name in declared if name in left} | dict(flags)
-        hooks = {name: handler for name, handler in former._given.items() if name in self.hooks}
-        for name, value in {**said, **hooks}.items():
+        names, hooks_of_file = left
+        said = {name: names[name] for name in declared if name in names} | dict(flags)
+        own = former._given.keys() & self.hooks.keys() - set(hooks_of_file)
+        for name, value in {**said, **{name: former._given[name] for name in own}}.items():
             self.set(name, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -274,10 +275,15 @@ class Config:
             return {}, arguments
         import argparse
 
-        parser = argparse.ArgumentParser(prog=self.prog, add_help=False, allow_abbrev=False)
+        parser = argparse.ArgumentParser(
+            prog=self.prog, add_help=False, allow_abbrev=False, exit_on_error=False
+        )
         for setting in declared:
             setting.add_option(parser)
-        found, rest = parser.parse_known_args(arguments)
+        try:
+            found, rest = parser.parse_known_args(arguments)
+        except argparse.ArgumentError as error:
+            raise Mistake(str(error), "see --help") from error
         return {name: value for name, value in vars(found).items() if value is not None}, rest
 
     def get_cmd_args_from_env(self) -> list[str]:

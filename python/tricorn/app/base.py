@@ -95,16 +95,23 @@ class Application(BaseApplication):
         opts, _ = parser.parse_known_args()
         better = dict(self.init(parser, opts, opts.args) or {})
         former = self.cfg
-        for name in former._declared().keys() & better.keys():
+        for name in (former._declared().keys() | former.hooks.keys()) & better.keys():
             former.set(name, better.pop(name))
         flags, rest = former._declared_flags(sys.argv[1:])
-        reading = _native.read(rest, {**former._preset(), **better})
+        flags_in_variables: dict[str, Any] = {}
+
+        def take(words: list[str]) -> list[str]:
+            found, left = former._declared_flags(words)
+            flags_in_variables.update(found)
+            return left
+
+        reading = _native.read(rest, {**former._preset(), **better}, take)
         if isinstance(reading, int):
             # Help, the version, or what is wrong with the command line: it has been printed.
             sys.exit(reading)
         self._reading = reading
         self.cfg = reading.cfg
-        self.cfg._take_over(former, flags)
+        self.cfg._take_over(former, reading.left, flags_in_variables | flags)
 
     def get_config_from_filename(self, filename: str) -> dict[str, Any]:
         """Run a config file, and return the names it leaves."""

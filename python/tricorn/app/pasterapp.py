@@ -81,7 +81,7 @@ class Runner(Application):
         file = self.global_conf.get("__file__")
         better = {"default_proc_name": file, **_logging_of(file)} if file else {}
         config = given.pop("config", None)
-        reading = _native.read(["--config", config] if config else [], better)
+        reading = _native.read(["--config", config] if config else [], better, list)
         if isinstance(reading, int):
             raise SystemExit(reading)
         self._reading = reading

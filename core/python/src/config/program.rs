@@ -125,22 +125,31 @@ impl Reading {
             .map_err(|failure| wrong_value(py, &failure))?;
         view::config_object(py, &config, &[&self.0.hooks_beside(py, &[])])
     }
+
+    /// The names that the config file left, and which of them are hooks.
+    #[getter]
+    fn left(&self, py: Python<'_>) -> (Py<PyDict>, Vec<&'static str>) {
+        self.0.left(py)
+    }
 }
 
 /// Reads arguments, variables and the config file, over defaults that are better than the server's.
+/// `take` gets the words of each variable, and returns those that are left for the server.
 /// A code to exit with where the arguments have been answered already.
 #[pyfunction(name = "read")]
-#[pyo3(signature = (arguments, better, /))]
+#[pyo3(signature = (arguments, better, take, /))]
 pub(crate) fn read_for_program<'py>(
     py: Python<'py>,
     arguments: Vec<String>,
     better: &Bound<'py, PyDict>,
+    take: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let line = match cli::parse(&arguments, Source::CommandLine) {
         Ok(line) => line,
         Err(answer) => return Ok(print(&answer).into_pyobject(py)?.into_any()),
     };
-    let mut read = read(py, &line).map_err(|failure| wrong_value(py, &failure))?;
+    let take = |words: Vec<String>| take.call1((words,))?.extract();
+    let mut read = read(py, &line, &take).map_err(|failure| wrong_value(py, &failure))?;
     for (name, value) in better.iter() {
         read.better.push((name.extract()?, to_value(&value)));
     }

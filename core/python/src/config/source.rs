@@ -32,6 +32,9 @@ const DEFAULT_FILES: [&str; 2] = ["tricorn.conf.py", "gunicorn.conf.py"];
 /// Lines about a configuration that do not keep it from being used.
 type Warnings = Vec<String>;
 
+/// What is done to the words of a variable before they are read: a program takes its own out.
+pub(super) type Take<'a> = dyn Fn(Vec<String>) -> PyResult<Vec<String>> + 'a;
+
 /// A hook and what was given for it.
 pub(super) type Hook = (Event, Py<PyAny>);
 
@@ -52,6 +55,8 @@ struct File {
     layer: Layer,
     hooks: Vec<Hook>,
     warnings: Warnings,
+    /// All that it left.
+    names: Py<PyDict>,
 }
 
 /// What has been read, before it is settled what is in force.
@@ -75,7 +80,7 @@ pub(crate) struct Given {
 
 /// Reads the whole configuration: variables, file, command line.
 pub(crate) fn load(py: Python<'_>, line: &CommandLine) -> Result<Loaded, Failure> {
-    settle(py, &read(py, line)?, &Given::default())
+    settle(py, &read(py, line, &Ok)?, &Given::default())
 }
 
 /// Prepares the interpreter for code of the operator's.
@@ -88,10 +93,10 @@ pub(crate) fn prepare(py: Python<'_>) -> Result<(), Failure> {
 }
 
 /// Reads variables and a command line, and runs the config file that they name.
-pub(crate) fn read(py: Python<'_>, line: &CommandLine) -> Result<Read, Failure> {
+pub(super) fn read(py: Python<'_>, line: &CommandLine, take: &Take<'_>) -> Result<Read, Failure> {
     prepare(py)?;
     let loading = loading(py)?;
-    let mut lines = variables(py)?;
+    let mut lines = variables(py, take)?;
     lines.push(line.clone());
     let place = config_place(&lines);
     let file = match &place {
@@ -231,6 +236,17 @@ impl Read {
             .map(|(event, object)| (*event, object.clone_ref(py)))
             .collect()
     }
+
+    /// The names that the config file left, and which of them are hooks.
+    pub(super) fn left(&self, py: Python<'_>) -> (Py<PyDict>, Vec<&'static str>) {
+        match &self.file {
+            Some(file) => (
+                file.names.clone_ref(py),
+                file.hooks.iter().map(|(event, _)| event.name()).collect(),
+            ),
+            None => (PyDict::new(py).unbind(), Vec::new()),
+        }
+    }
 }
 
 /// The file of a plugin that a Python package offers.
@@ -252,10 +268,17 @@ fn at_odds(config: &Config) -> Vec<String> {
     found
 }
 
-fn variables(py: Python<'_>) -> Result<Vec<CommandLine>, Failure> {
+fn variables(py: Python<'_>, take: &Take<'_>) -> Result<Vec<CommandLine>, Failure> {
+    let read = |name: &'static str, text: String| {
+        let words = take(cli::split_variable(name, &text)?).map_err(|error| {
+            let source = Source::Environment(name);
+            failure(py, &error).from_origin(source.to_string())
+        })?;
+        cli::parse_variable(name, &words)
+    };
     VARIABLES
         .iter()
-        .filter_map(|name| variable(py, name).map(|text| cli::parse_variable(name, &text)))
+        .filter_map(|name| variable(py, name).map(|text| read(name, text)))
         .collect()
 }
 
@@ -365,6 +388,7 @@ fn sort_out(names: &Bound<'_, PyDict>, source: Source) -> File {
         },
         hooks: Vec::new(),
         warnings: Vec::new(),
+        names: names.clone().unbind(),
     };
     let mut slips = Vec::new();
     for (key, object) in names.iter() {

@@ -133,19 +133,30 @@ pub fn parse(arguments: &[String], source: Source) -> Result<CommandLine, Answer
     })
 }
 
-/// Parses the arguments that an environment variable holds, split as a shell splits them.
+/// Splits the arguments that an environment variable holds as a shell splits them.
+///
+/// # Errors
+/// An unclosed quote, naming the variable.
+pub fn split_variable(name: &'static str, text: &str) -> Result<Vec<String>, Failure> {
+    shlex::split(text)
+        .ok_or_else(|| wrong_variable(name, format!("{text:?} has an unclosed quote")))
+}
+
+/// Parses the arguments of an environment variable.
 ///
 /// # Errors
 /// What is wrong with them, naming the variable.
-pub fn parse_variable(name: &'static str, text: &str) -> Result<CommandLine, Failure> {
-    let wrong =
-        |what: String| Failure::operator(what).from_origin(format!("environment variable {name}"));
-    let words = shlex::split(text)
-        .ok_or_else(|| wrong(format!("{text:?} has an unclosed quote")).exits_with(Exit::Usage))?;
-    parse(&words, Source::Environment(name)).map_err(|answer| {
+pub fn parse_variable(name: &'static str, words: &[String]) -> Result<CommandLine, Failure> {
+    parse(words, Source::Environment(name)).map_err(|answer| {
         let first = answer.text.lines().next().unwrap_or_default();
-        wrong(first.trim_start_matches("error: ").to_owned()).exits_with(Exit::Usage)
+        wrong_variable(name, first.trim_start_matches("error: ").to_owned())
     })
+}
+
+fn wrong_variable(name: &'static str, what: String) -> Failure {
+    Failure::operator(what)
+        .from_origin(Source::Environment(name).to_string())
+        .exits_with(Exit::Usage)
 }
 
 fn values(matches: &ArgMatches) -> Vec<(String, Value)> {
@@ -340,18 +351,21 @@ mod tests {
         assert!(mistake.text.contains("--no-such-flag"), "{}", mistake.text);
     }
 
+    fn variable(text: &str) -> Result<CommandLine, Failure> {
+        let name = "GUNICORN_CMD_ARGS";
+        split_variable(name, text).and_then(|words| parse_variable(name, &words))
+    }
+
     #[test]
     fn variables_hold_arguments_too() {
-        let line = parse_variable("GUNICORN_CMD_ARGS", "-w 3 --name 'my site'").unwrap();
+        let line = variable("-w 3 --name 'my site'").unwrap();
         assert_eq!(line.layer.values[1].1, Value::from("my site"));
-        let failure = parse_variable("GUNICORN_CMD_ARGS", "--workerz 3")
-            .unwrap_err()
-            .to_string();
+        let failure = variable("--workerz 3").unwrap_err().to_string();
         assert!(
             failure.contains("--workerz") && failure.contains("GUNICORN_CMD_ARGS"),
             "{failure}"
         );
-        assert!(parse_variable("GUNICORN_CMD_ARGS", "'").is_err());
+        assert!(variable("'").is_err());
     }
 
     #[test]
