@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import textwrap
 
@@ -357,41 +358,6 @@ def test_requests_answers_and_sockets_are_instances_of_gunicorns_classes(server)
     assert "listener [True, True, False]" in server.log
 
 
-def test_what_is_to_change_the_servers_name_is_pointed_out_and_the_server_serves(server):
-    server.start(
-        PLAIN,
-        config="""
-            import gunicorn
-            from gunicorn.http import wsgi
-
-            class Response(wsgi.Response):
-                def default_headers(self, *args, **kwargs):
-                    lines = super().default_headers(*args, **kwargs)
-                    return [line for line in lines if not line.startswith("Server:")]
-
-            wsgi.Response = Response
-            wsgi.SERVER = "nobody"
-        """,
-    )
-    for name in ("SERVER", "http.wsgi.Response"):
-        assert server.log.count(f"Warning: gunicorn.{name} is set, without an effect: ") == 1
-    assert server.get("/hello").header("server") == "tricorn"
-
-
-def test_what_a_config_file_calls_the_software_is_in_environ(server):
-    server.write(
-        "app.py",
-        """
-        def application(environ, start_response):
-            start_response("200 OK", [])
-            return [environ["SERVER_SOFTWARE"].encode()]
-        """,
-    )
-    server.start("app:application", config="import gunicorn\ngunicorn.SERVER_SOFTWARE = 'mine'\n")
-    assert server.get("/").body == b"mine"
-    assert "Warning" not in server.log
-
-
 @pytest.mark.parametrize("asked", ["gunicorn_compat = False", ""])
 def test_imports_are_left_to_an_installed_gunicorn_where_that_is_asked_for(server, asked):
     server.write("beside/gunicorn/__init__.py", "WHOSE = b'its own'\n")
@@ -413,18 +379,82 @@ def test_imports_are_left_to_an_installed_gunicorn_where_that_is_asked_for(serve
     eventually(lambda: server.get("/").body == b"its own", "after a reload too")
 
 
-def test_a_halt_that_a_hook_asks_for_ends_the_server_with_its_code(server):
+RAISED = {
+    "HaltServer('not today', 7)": 7,
+    "HaltServer('not today')": 1,
+    "SystemExit('not today')": 1,
+}
+
+
+@pytest.mark.parametrize("raised", RAISED)
+@pytest.mark.parametrize("hook", ["on_starting", "when_ready", "pre_fork", "nworkers_changed"])
+def test_a_halt_that_a_hook_asks_for_ends_the_server_with_its_code_and_tells_why(
+    server, hook, raised
+):
+    arguments = {"pre_fork": "server, worker", "nworkers_changed": "server, new, old"}
     server.write(
         "server.conf.py",
-        """
+        f"""
         from gunicorn.errors import HaltServer
 
-        def on_starting(server):
-            raise HaltServer("not today", 7)
+        def {hook}({arguments.get(hook, "server")}):
+            raise {raised}
         """,
     )
-    server.spawn("-c", "server.conf.py", PLAIN)
+    server.spawn("-c", "server.conf.py", "-b", "127.0.0.1:0", PLAIN)
+    assert server.wait() == RAISED[raised]
+    line = f"[ERROR] {hook} has the server exit with {RAISED[raised]}: not today\n"
+    assert server.log.count(line) == 1
+
+
+def test_a_halt_that_child_exit_asks_for_waits_for_the_worker_that_was_just_forked(server):
+    config = """
+        from gunicorn.errors import HaltServer
+
+        def child_exit(server, worker):
+            raise HaltServer("not today", 7)
+
+        def on_exit(server):
+            server.log.info("AT THE END")
+    """
+    server.start(PLAIN, config=config)
+    server.wait_for_log("Booting worker")
+    (pid,) = server.workers()
+    os.kill(pid, signal.SIGKILL)
     assert server.wait() == 7
+    assert "[ERROR] child_exit has the server exit with 7: not today" in server.log
+    assert "The arbiter is gone" not in server.log
+    assert server.log.endswith("AT THE END\n")
+
+
+@pytest.mark.parametrize("hook", ["post_fork", "post_worker_init", "worker_exit", "pre_request"])
+def test_a_halt_that_a_workers_hook_asks_for_ends_the_worker_and_tells_why(server, hook):
+    arguments = {"post_worker_init": "worker", "pre_request": "worker, req"}
+    config = f"""
+        import os
+        from gunicorn.errors import HaltServer
+
+        def {hook}({arguments.get(hook, "server, worker")}):
+            if not os.path.exists("once"):
+                open("once", "w").close()
+                raise HaltServer("not today", 7)
+    """
+    server.write("server.conf.py", config)
+    server.spawn("-c", "server.conf.py", "-b", "127.0.0.1:0", PLAIN)
+    server.wait_for_log("Booting worker")
+    if hook == "pre_request":
+        assert server.get("/").status == 500
+    elif hook == "worker_exit":
+        os.kill(server.workers()[0], signal.SIGTERM)
+    server.wait_for_log(f"[ERROR] {hook} has the worker exit with 7: not today")
+    server.wait_for_log("exited with code 7")
+
+
+def test_a_halt_while_the_application_is_loaded_tells_why(server):
+    server.write("app.py", "import sys\nsys.exit('no database')\n")
+    server.spawn("-b", "127.0.0.1:0", "app:application")
+    assert server.wait() == 3
+    assert "the application exits with 1 while it is loaded: no database" in server.log
 
 
 # Worker classes.

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 #: What stands for characters that would end a line or a field, or steer a terminal.
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -38,7 +38,8 @@ class SafeAtoms(dict[str, Any]):
 class LoggedResponse:
     """An answer that has ended, as loggers see it."""
 
-    version = "tricorn"
+    #: What the server calls itself.
+    version: ClassVar[str] = "tricorn"
     upgrade = False
 
     def __init__(

@@ -11,6 +11,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import types
 from collections.abc import Sequence
@@ -206,19 +207,20 @@ def announce() -> None:
     _point_out()
 
 
+def tell_software() -> None:
+    """Set the variable by which programs find out that they run under gunicorn."""
+    if is_installed():
+        from tricorn.compat import package
+
+        os.environ["SERVER_SOFTWARE"] = package.UNCHANGED["SERVER_SOFTWARE"]
+
+
 def _point_out() -> None:
     """Tell of what has been set, and has no effect."""
-    from tricorn.compat import package
+    from tricorn.compat import identity
 
-    wsgi = sys.modules.get("tricorn.compat.http.wsgi")
-    names = [name for name in package.UNHEARD if getattr(package, name) != package.UNHEARD[name]]
-    if wsgi is not None:
-        changed = [name for name in package.UNHEARD if getattr(wsgi, name) != package.UNHEARD[name]]
-        names += [name for name in changed if name not in names]
-        names += ["http.wsgi.Response"] if wsgi.has_own_response() else []
-    for name in names:
-        what = f"gunicorn.{name} is set, without an effect: the server names itself in answers"
-        sys.stderr.write(f"Warning: {what}; have a proxy in front change that\n")
+    for line in identity.complaints():
+        sys.stderr.write(f"Warning: {line}\n")
 
 
 def remove() -> None:

@@ -151,7 +151,9 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
         let mend = "give MODULE:NAME, or set wsgi_app in the config file; see tricorn --help";
         return Err(none.mend(mend).exits_with(Exit::Usage));
     }
-    process::set_variables(py, &config)
+    py.import(intern!(py, "tricorn._standin"))
+        .and_then(|module| module.call_method0(intern!(py, "tell_software")))
+        .and_then(|_| process::set_variables(py, &config))
         .and_then(|()| process::set_paths(py, &config))
         .map_err(|error| us(&error))?;
     let check_only = is_probe || is_printed || wants("check_config");

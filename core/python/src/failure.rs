@@ -3,6 +3,7 @@
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyInt;
 use tricorn_server::config::Settings;
 use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::hooks::HandlerError;
@@ -54,6 +55,22 @@ pub(crate) fn exit_code(py: Python<'_>, error: &PyErr) -> Option<i32> {
     } else {
         Some(code.extract().unwrap_or(1))
     }
+}
+
+/// Why somebody wants the process to exit, in one line: the reason of a `HaltServer`, or the text in
+/// a `SystemExit`.
+pub(crate) fn exit_reason(py: Python<'_>, error: &PyErr) -> Option<String> {
+    let value = error.value(py);
+    let reason = value.getattr(intern!(py, "reason"));
+    let reason = reason
+        .or_else(|_| value.getattr(intern!(py, "code")))
+        .ok()?;
+    if reason.is_none() || reason.is_instance_of::<PyInt>() {
+        return None;
+    }
+    let text = reason.str().ok()?.to_string_lossy().into_owned();
+    let words: Vec<_> = text.split_whitespace().collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// A mistake of the operator's, or whatever else went wrong while it was looked for.

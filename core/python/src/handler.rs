@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use tricorn_server::hooks::{Arguments, Call, Event, Occasion, Verdict};
 
-use crate::failure::{exit_code, handler_error};
+use crate::failure::{exit_code, exit_reason, handler_error};
 use crate::scene::{Scene, scene};
 use crate::signals::keep_raised;
 
@@ -78,7 +78,7 @@ impl Call for ScriptHandler {
                 Ok(_) => Verdict::Continue,
                 Err(error) => {
                     keep_raised(self.event, &error, py);
-                    verdict(py, &error)
+                    verdict(py, self.event, &error)
                 }
             }
         })
@@ -89,10 +89,19 @@ impl Call for ScriptHandler {
     }
 }
 
-/// What an exception of a handler means.
-pub(crate) fn verdict(py: Python<'_>, error: &PyErr) -> Verdict {
+/// What an exception of a handler means. Why it wants an exit is logged here: a verdict has a code
+/// only.
+pub(crate) fn verdict(py: Python<'_>, event: Event, error: &PyErr) -> Verdict {
     match exit_code(py, error) {
-        Some(code) => Verdict::Exit(code),
+        Some(code) => {
+            if let Some(reason) = exit_reason(py, error) {
+                let in_worker = scene().is_some_and(|scene| scene.worker(py).is_some());
+                let who = if in_worker { "worker" } else { "server" };
+                let event = event.name();
+                log::error!("{event} has the {who} exit with {code}: {reason}");
+            }
+            Verdict::Exit(code)
+        }
         None => Verdict::Failed(handler_error(py, error)),
     }
 }

@@ -404,8 +404,10 @@ pub(crate) fn application_failure(py: Python<'_>, error: &PyErr, exit: Exit) -> 
         return failure;
     }
     if let Some(code) = crate::failure::exit_code(py, error) {
+        let reason = crate::failure::exit_reason(py, error);
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
         return Failure::operator(format!(
-            "the application exits with {code} while it is loaded"
+            "the application exits with {code} while it is loaded{reason}"
         ))
         .exits_with(exit);
     }

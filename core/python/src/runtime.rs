@@ -3,15 +3,17 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use tricorn_http::response::OwnFields;
 use tricorn_server::arbiter::Generation;
 use tricorn_server::error::{Blame, Exit, Failure};
+use tricorn_server::exchange::set_own_fields;
 use tricorn_server::gateway::{Control, Gateway, Rest, Runtime, Step};
 
-use crate::failure::{exit_code, summary, trace};
+use crate::failure::{exit_code, exit_reason, summary, trace};
 use crate::host::{InForce, application_failure};
 use crate::objects::{WorkerControl, WorkerState};
 use crate::process;
@@ -128,6 +130,9 @@ impl Runtime for PyRuntime {
             let called = worker(py).and_then(|worker| worker.call_method0(step.method()));
             called.map(|_| None).or_else(|error| {
                 if let Some(code) = exit_code(py, &error) {
+                    if let Some(reason) = exit_reason(py, &error) {
+                        log::error!("The worker exits with {code}: {reason}");
+                    }
                     return Ok(Some(code));
                 }
                 log::error!("Exception in worker process\n{}", trace(py, &error));
@@ -175,10 +180,18 @@ impl Runtime for PyRuntime {
     fn boots(&self) {
         Python::attach(|py| {
             let worker = scene().and_then(|scene| scene.worker(py));
-            if let Some(worker) = worker
+            if let Some(worker) = &worker
                 && let Err(error) = worker.call_method0(intern!(py, "_begin"))
             {
                 log::error!("the object of the worker cannot be kept up to date: {error}");
+            }
+            match own_fields(py, worker.as_ref()) {
+                Ok(Some(fields)) => set_own_fields(fields),
+                Ok(None) => {}
+                Err(error) => log::error!(
+                    "what gunicorn.SERVER and gunicorn.http.wsgi.Response have been set to is not sent: {}",
+                    summary(py, &error)
+                ),
             }
         });
     }
@@ -186,4 +199,23 @@ impl Runtime for PyRuntime {
     fn set_title(&self, title: &str) {
         process::set_title(title);
     }
+}
+
+/// What programs have answers say of the server; `None` where they leave that to it.
+fn own_fields(py: Python<'_>, worker: Option<&Bound<'_, PyAny>>) -> PyResult<Option<OwnFields>> {
+    let Some(worker) = worker else {
+        return Ok(None);
+    };
+    let cfg = worker.getattr(intern!(py, "cfg"))?;
+    let given: Option<Vec<(Vec<u8>, Vec<u8>)>> = py
+        .import(intern!(py, "tricorn.compat.identity"))?
+        .call_method1(intern!(py, "own_fields"), (cfg,))?
+        .extract()?;
+    let Some(given) = given else { return Ok(None) };
+    let mut fields = OwnFields::default();
+    for (name, value) in given {
+        let pushed = fields.push(&name, &value);
+        pushed.map_err(|invalid| PyValueError::new_err(invalid.to_string()))?;
+    }
+    Ok(Some(fields))
 }

@@ -111,17 +111,8 @@ impl ResponseHead {
     /// A name that is not a token, a value with a control character, or a second and different
     /// Content-Length.
     pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), InvalidResponse> {
-        if !token::is_token(name) {
-            return Err(InvalidResponse::Name(lossy(name)));
-        }
-        let value = token::trim(value);
-        if !token::is_field_value(value) {
-            return Err(InvalidResponse::Value {
-                name: lossy(name),
-                value: lossy(value),
-            });
-        }
-        match Role::of(name) {
+        let (role, value) = Role::checked(name, value)?;
+        match role {
             Role::Plain => self.append(name, value),
             Role::Length => self.set_length(value)?,
             Role::Connection => self.hear_connection(value),
@@ -281,7 +272,8 @@ fn check<'v>(name: &[u8], value: &'v [u8]) -> Result<&'v [u8], InvalidEdit> {
 }
 
 /// What a field of an answer is to the server.
-enum Role {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
     Plain,
     Length,
     Connection,
@@ -290,6 +282,24 @@ enum Role {
 }
 
 impl Role {
+    /// What a field is to the server, and its value without the space around it.
+    pub(super) fn checked<'a>(
+        name: &[u8],
+        value: &'a [u8],
+    ) -> Result<(Self, &'a [u8]), InvalidResponse> {
+        if !token::is_token(name) {
+            return Err(InvalidResponse::Name(lossy(name)));
+        }
+        let value = token::trim(value);
+        if !token::is_field_value(value) {
+            return Err(InvalidResponse::Value {
+                name: lossy(name),
+                value: lossy(value),
+            });
+        }
+        Ok((Self::of(name), value))
+    }
+
     fn of(name: &[u8]) -> Self {
         let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
         match name.len() {

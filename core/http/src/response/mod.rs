@@ -3,9 +3,11 @@
 mod body;
 mod error_page;
 mod head;
+mod own;
 mod plan;
 
 pub use body::{BodyEncoder, ChunkSize};
 pub use error_page::error_page;
 pub use head::{InvalidResponse, ResponseHead};
+pub use own::OwnFields;
 pub use plan::{Asked, Reply};

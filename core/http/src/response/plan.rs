@@ -2,6 +2,7 @@
 
 use super::body::BodyEncoder;
 use super::head::ResponseHead;
+use super::own::OwnFields;
 use crate::head::Head;
 use crate::request_line::Version;
 
@@ -94,16 +95,16 @@ impl Reply {
     /// Writes the head: status line, the server's own fields, the application's, an empty line.
     ///
     /// `date` is an IMF-fixdate (RFC 9110 section 5.6.7).
-    pub fn write_head(&self, head: &ResponseHead, server: &[u8], date: &[u8], out: &mut Vec<u8>) {
+    pub fn write_head(&self, head: &ResponseHead, own: &OwnFields, date: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(if self.asked.http_11 {
             b"HTTP/1.1 "
         } else {
             b"HTTP/1.0 "
         });
         out.extend_from_slice(head.status_line());
-        out.extend_from_slice(b"\r\nServer: ");
-        out.extend_from_slice(server);
-        out.extend_from_slice(b"\r\nDate: ");
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(own.lines());
+        out.extend_from_slice(b"Date: ");
         out.extend_from_slice(date);
         out.extend_from_slice(b"\r\n");
         self.write_connection(head, out);
@@ -147,7 +148,8 @@ mod tests {
             head.push(name.as_bytes(), value.as_bytes()).unwrap();
         }
         let mut out = Vec::new();
-        Reply::plan(asked, &head, known).write_head(&head, b"s", b"d", &mut out);
+        let own = OwnFields::named(b"s").unwrap();
+        Reply::plan(asked, &head, known).write_head(&head, &own, b"d", &mut out);
         String::from_utf8(out).unwrap()
     }
 

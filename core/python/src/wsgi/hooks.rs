@@ -54,7 +54,7 @@ pub(super) fn call(event: Event, slot: &Slot, guests: &Guests<'_>) -> Outcome {
     let Err(error) = called else {
         return Outcome::Done;
     };
-    match verdict(guests.worker.py(), &error) {
+    match verdict(guests.worker.py(), event, &error) {
         Verdict::Exit(code) => Outcome::Exit(code),
         Verdict::Failed(error) => {
             complain(event, &slot.handler, &error);

@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use tricorn_http::response::ResponseHead;
+use tricorn_server::exchange::own_fields;
 use tricorn_server::gateway::Handle;
 
 use super::output;
@@ -72,7 +73,7 @@ impl Response {
             "chunked" => return truth(facts.chunked),
             "must_close" => return truth(facts.close),
             "upgrade" => return truth(self.with_head(ResponseHead::upgrades).unwrap_or(false)),
-            "version" => Some(latin1(py, b"tricorn").into_any()),
+            "version" => Some(latin1(py, own_fields().server()).into_any()),
             "sock" => Some(self.socket.bind(py).clone().into_any()),
             "req" => Some(self.request.bind(py).clone()),
             "cfg" => Some(self.request.bind(py).getattr(intern!(py, "cfg"))?),
@@ -181,11 +182,10 @@ impl Response {
         let date = tricorn_server::clock::with_http_date(|date| {
             String::from_utf8_lossy(date).into_owned()
         });
-        let mut lines = vec![
-            format!("HTTP/1.1 {}\r\n", status.unwrap_or_default()),
-            "Server: tricorn\r\n".to_owned(),
-            format!("Date: {date}\r\n"),
-        ];
+        let mut lines = vec![format!("HTTP/1.1 {}\r\n", status.unwrap_or_default())];
+        let own = String::from_utf8_lossy(own_fields().lines()).into_owned();
+        lines.extend(own.split_inclusive('\n').map(str::to_owned));
+        lines.push(format!("Date: {date}\r\n"));
         if facts.close {
             lines.push("Connection: close\r\n".to_owned());
         }

@@ -53,6 +53,17 @@ struct Stop {
     quick: bool,
 }
 
+impl Stop {
+    /// The signal that tells workers of it.
+    fn signal(self) -> i32 {
+        if self.quick {
+            libc::SIGQUIT
+        } else {
+            libc::SIGTERM
+        }
+    }
+}
+
 impl Arbiter {
     /// An arbiter that has no workers yet.
     #[must_use]
@@ -118,7 +129,7 @@ impl Arbiter {
         match event {
             Event::Started | Event::DeadlinePassed => {}
             Event::Signal(signal) => self.take_signal(signal, now, actions),
-            Event::Forked { age, pid } => self.take_fork(age, pid, now),
+            Event::Forked { age, pid } => self.take_fork(age, pid, now, actions),
             Event::ForkFailed { age } => {
                 let fails = |slot: &Slot| slot.age == age && slot.state == State::Forking;
                 self.slots.retain(|slot| !fails(slot));
@@ -249,13 +260,25 @@ impl Arbiter {
         }
     }
 
-    fn take_fork(&mut self, age: Age, pid: i32, now: Instant) {
+    /// A stop that began while the worker was being forked means that one too.
+    fn take_fork(&mut self, age: Age, pid: i32, now: Instant, actions: &mut Vec<Action>) {
+        let (stop, patience) = (self.stop, self.policy.graceful);
         let slot = self.slot_mut(age);
-        if let Some(slot) = slot.filter(|slot| slot.state == State::Forking) {
-            slot.pid = pid;
-            slot.state = State::Booting;
-            slot.forked_at = now;
-        }
+        let Some(slot) = slot.filter(|slot| slot.state == State::Forking) else {
+            return;
+        };
+        slot.pid = pid;
+        slot.forked_at = now;
+        slot.state = match stop {
+            None => State::Booting,
+            Some(stop) => {
+                let signal = stop.signal();
+                actions.push(Action::Kill { pid, signal });
+                State::Stopping {
+                    kill_at: now + patience,
+                }
+            }
+        };
     }
 
     pub(super) fn slot_mut(&mut self, age: Age) -> Option<&mut Slot> {
@@ -362,25 +385,24 @@ impl Arbiter {
     }
 
     fn begin_stop(&mut self, exit: Exit, quick: bool, now: Instant, actions: &mut Vec<Action>) {
-        let signal = if quick { libc::SIGQUIT } else { libc::SIGTERM };
         self.farewell = None;
         match self.stop {
             None => {
                 self.stop = Some(Stop { exit, quick });
                 actions.push(Action::CloseListeners);
-                self.stop_all(now + self.policy.graceful, signal, actions);
+                self.stop_all(now + self.policy.graceful, actions);
             }
             // The stop is under way already; INT or QUIT cut a graceful one short.
             Some(stop) if quick && !stop.quick => {
                 self.stop = Some(Stop { quick, ..stop });
-                self.stop_all(now + QUICK_STOP.min(self.policy.graceful), signal, actions);
+                self.stop_all(now + QUICK_STOP.min(self.policy.graceful), actions);
             }
             Some(_) => {}
         }
     }
 
-    fn stop_all(&mut self, kill_at: Instant, signal: i32, actions: &mut Vec<Action>) {
-        self.slots.retain(|slot| slot.state != State::Forking);
+    fn stop_all(&mut self, kill_at: Instant, actions: &mut Vec<Action>) {
+        let signal = self.stop.map_or(libc::SIGTERM, Stop::signal);
         for slot in &mut self.slots {
             if matches!(
                 slot.state,

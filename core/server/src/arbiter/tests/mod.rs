@@ -412,6 +412,39 @@ fn a_hook_can_ask_the_server_to_leave_with_a_code() {
 }
 
 #[test]
+fn a_stop_that_begins_while_a_worker_is_forked_waits_for_that_one_too() {
+    let mut arbiter = Arbiter::new(policy(1));
+    let now = Instant::now();
+    let mut step = |event| {
+        let mut actions = Vec::new();
+        arbiter.step(event, now, &mut actions);
+        actions
+    };
+    step(Event::Started);
+    let actions = step(Event::Leave(Exit::Asked(7)));
+    assert_eq!((kills(&actions), halt(&actions)), (vec![], None));
+    let actions = step(Event::Forked { age: 1, pid: 101 });
+    assert_eq!(kills(&actions), [(101, libc::SIGTERM)]);
+    let status = Status::Code(0);
+    let actions = step(Event::Exited { pid: 101, status });
+    assert_eq!(halt(&actions), Some(Exit::Asked(7)));
+}
+
+#[test]
+fn a_stop_that_begins_while_a_fork_fails_ends_at_once() {
+    let mut arbiter = Arbiter::new(policy(1));
+    let mut actions = Vec::new();
+    for event in [
+        Event::Started,
+        Event::Leave(Exit::Asked(7)),
+        Event::ForkFailed { age: 1 },
+    ] {
+        arbiter.step(event, Instant::now(), &mut actions);
+    }
+    assert_eq!(halt(&actions), Some(Exit::Asked(7)));
+}
+
+#[test]
 fn no_workers_are_a_number_too() {
     let mut script = Script::new(0);
     assert_eq!(script.on(Event::Started), []);

@@ -11,12 +11,9 @@ use super::conn::{Conn, ConnCell, FileTail, Phase};
 use super::output::Sent;
 use super::timers::NEVER;
 use crate::clock;
-use crate::exchange::{Attachment, End, Passage, Request, Stage};
+use crate::exchange::{Attachment, End, Passage, Request, Stage, own_fields};
 use crate::gateway::{Channel, ChannelError, Facts, Fate, Progress, Read, Wait};
 use crate::sock::Transfer;
-
-/// The name in `Server`.
-pub(super) const SERVER: &[u8] = b"tricorn";
 
 /// A piece up to this size is copied behind what is pending; a larger one is sent from where it is.
 const COPIED: usize = 16 * 1024;
@@ -309,7 +306,9 @@ impl Conn {
         std::mem::swap(&mut self.answer.head, head);
         let answer = &mut self.answer;
         let reply = Reply::plan(asked, &answer.head, known);
-        clock::with_http_date(|date| reply.write_head(&answer.head, SERVER, date, &mut answer.out));
+        clock::with_http_date(|date| {
+            reply.write_head(&answer.head, own_fields(), date, &mut answer.out);
+        });
         answer.reply = Some(reply);
         Ok(())
     }

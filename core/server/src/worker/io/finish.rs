@@ -6,12 +6,12 @@ use tricorn_http::PeerError;
 use tricorn_http::body::Decoded;
 use tricorn_http::response::{Asked, Reply, error_page};
 
-use super::channel::{DRAINED_AT_MOST, SERVER};
+use super::channel::DRAINED_AT_MOST;
 use super::conn::{Conn, Phase};
 use super::core::{Core, Refusal};
 use super::output::Sent;
 use crate::clock;
-use crate::exchange::{End, Record, Request};
+use crate::exchange::{End, Record, Request, own_fields};
 use crate::hooks::Event;
 use crate::sock::Transfer;
 
@@ -41,7 +41,9 @@ impl Core {
         let answer = &mut conn.answer;
         let page = error_page(status, &error.to_string(), &mut answer.head);
         let reply = Reply::plan(Asked::unreadable(), &answer.head, Some(page.len() as u64));
-        clock::with_http_date(|date| reply.write_head(&answer.head, SERVER, date, &mut answer.out));
+        clock::with_http_date(|date| {
+            reply.write_head(&answer.head, own_fields(), date, &mut answer.out);
+        });
         answer.out.extend_from_slice(&page);
         answer.taken = page.len() as u64;
         answer.reply = Some(reply);
