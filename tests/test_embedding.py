@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import typing
-import urllib.request
 
 import pytest
 import tricorn.settings
-import tricorn.testing
 from tricorn import _native
 
 from tests.harness import eventually
@@ -238,64 +235,6 @@ def run(server, *arguments):
         text=True,
         timeout=30,
     )
-
-
-# Servers for tests.
-
-
-def hello(environ, start_response):
-    start_response("200 OK", [("X-Pid", str(os.getpid()))])
-    return [environ["PATH_INFO"].encode()]
-
-
-def read(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return answer.read()
-
-
-def test_a_server_for_tests_runs_an_application_of_the_test():
-    with tricorn.testing.Server(hello, threads=2) as server:
-        assert read(server.url + "/there") == b"/there"
-        assert server.address[0] == "127.0.0.1"
-        assert "Using worker: gthread" in server.log
-    assert server.exit_code == 0
-
-
-def test_two_servers_for_tests_run_beside_each_other():
-    with tricorn.testing.Server(hello) as one, tricorn.testing.Server(hello, workers=2) as other:
-        assert one.url != other.url
-        assert read(one.url + "/one") + read(other.url + "/other") == b"/one/other"
-
-
-def test_a_server_for_tests_has_the_hooks_it_is_given():
-    ready = []
-    with tricorn.testing.Server(
-        hello, worker_ready=lambda server, worker: print("READY", worker.id, ready)
-    ) as server:
-        eventually(lambda: "READY 1 []" in server.log, "the hook's line")
-
-
-def test_a_server_for_tests_that_cannot_come_up_says_why():
-    def broken(server):
-        raise RuntimeError("on purpose")
-
-    with (
-        pytest.raises(tricorn.testing.Failed, match=r"ended with code 1(?s:.*)on purpose"),
-        tricorn.testing.Server(hello, on_starting=broken),
-    ):
-        pass
-
-
-def test_a_server_for_tests_that_does_not_stop_is_killed():
-    def stuck(server):
-        import time
-
-        time.sleep(600)
-
-    server = tricorn.testing.Server(hello, on_exit=stuck, patience=1)
-    server.start()
-    server.stop()
-    assert server.exit_code == -signal.SIGKILL
 
 
 def test_the_example_serves_and_passes_its_own_tests(server):

@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import json
 import os
 import select
 import signal
@@ -42,7 +44,8 @@ class Server:
 
     `app` is an application, or its name; the settings are those of a config file. It listens on a
     free port of 127.0.0.1 unless ``bind`` is among them, and is ready when the block begins. The
-    child is a fork of this process: what the test has set up before is there.
+    child is a fork of this process: what the test has set up before is there. It is told to stop
+    when this process ends, however that comes about.
     """
 
     def __init__(self, app: Served, *, patience: float = 30, **settings: Unpack[Settings]) -> None:
@@ -55,20 +58,24 @@ class Server:
         self._files = contextlib.ExitStack()
         self._log: Path | None = None
         self._socket: socket.socket | None = None
+        #: What its first socket is bound to: host and port and maybe more, or a path.
+        self._bound: list[Any] | str | None = None
 
     @property
     def address(self) -> tuple[str, int]:
-        """The host and port it listens on."""
-        if self._socket is None:
-            raise RuntimeError("the server's addresses are those of its setting 'bind'")
-        host, port = self._socket.getsockname()
+        """The host and port it listens on: the first, if there are several."""
+        if self._bound is None:
+            raise RuntimeError("the server is not running: it has no address")
+        if isinstance(self._bound, str):
+            raise RuntimeError(f"the server listens on {self._bound}, which has no URL")
+        host, port = self._bound[:2]
         return host, port
 
     @property
     def url(self) -> str:
         """Where it listens, as ``http://HOST:PORT``."""
         host, port = self.address
-        return f"http://{host}:{port}"
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
     def log(self) -> str:
@@ -89,22 +96,36 @@ class Server:
 
     def start(self) -> None:
         """Start the server, and wait until a worker serves."""
+        try:
+            self._fork()
+        except BaseException:
+            # An interrupt among them: nobody else would end it.
+            self.stop()
+            raise
+
+    def _fork(self) -> None:
         folder = self._files.enter_context(tempfile.TemporaryDirectory(prefix="tricorn-"))
         self._log = Path(folder) / "server.log"
         if "bind" not in self.settings:
             self._socket = self._files.enter_context(socket.create_server(("127.0.0.1", 0)))
         ready, tell = os.pipe()
+        watched, held = os.pipe()
+        self._files.callback(os.close, held)
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(ready)
-            self._live(tell)
+            os.close(held)
+            self._live(watched, tell)
+        os.close(watched)
         os.close(tell)
         with open(ready, "rb", buffering=0) as pipe:
             readable, _, _ = select.select([pipe], [], [], self.patience)
-            if not (readable and pipe.read(1)):
-                self._give_up(bool(readable))
+            told = pipe.readline() if readable else b""
+        if not told:
+            self._give_up(bool(readable))
+        self._bound = json.loads(told)
 
     def _give_up(self, is_gone: bool) -> None:
         log = self.log
@@ -112,12 +133,13 @@ class Server:
         why = f"it ended with code {self.exit_code}" if is_gone else "it takes too long"
         raise Failed(f"the server has not come up: {why}\n{log}")
 
-    def _live(self, tell: int) -> None:
+    def _live(self, watched: int, tell: int) -> None:
         """Be the server: never returns."""
         code: Any = 1
         try:
             os.setpgid(0, 0)
             self._take_streams()
+            _end_with(watched)
             program = Program(self.app, self._full_settings(tell))
             program.run()
         except SystemExit as end:
@@ -147,36 +169,55 @@ class Server:
         handlers = [own] if callable(own) or isinstance(own, str) else list(own)
 
         def worker_ready(server: Any, worker: Any) -> None:
+            bound = server.LISTENERS[0].getsockname()
             with contextlib.suppress(OSError):
-                os.write(tell, b"!")
+                os.write(tell, json.dumps(bound, default=os.fsdecode).encode() + b"\n")
 
         settings["worker_ready"] = [*handlers, worker_ready]
         return settings
 
     def stop(self) -> int | None:
         """Stop the server, gracefully; the code that it ends with."""
-        if self.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGTERM)
-            self.exit_code = self._reap()
+        try:
+            if self.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGTERM)
+                self.exit_code = self._reap()
+        finally:
             self.pid = 0
-        self._files.close()
-        self._socket = None
+            self._files.close()
+            self._socket = self._bound = None
         return self.exit_code
 
     def _reap(self) -> int:
-        for is_late in self._moments():
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                return os.waitstatus_to_exitcode(status)
-            if is_late:
-                os.killpg(self.pid, signal.SIGKILL)
+        try:
+            for _ in self._moments():
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    return os.waitstatus_to_exitcode(status)
+        except BaseException:
+            self._kill()
+            raise
+        return self._kill()
+
+    def _kill(self) -> int:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
-    def _moments(self) -> Iterator[bool]:
-        """Yield at short intervals, and whether patience is at its end: the last time."""
+    def _moments(self) -> Iterator[None]:
+        """Yield at short intervals, until patience is at its end."""
         end = time.monotonic() + self.patience
         while time.monotonic() < end:
-            yield False
+            yield
             time.sleep(0.01)
-        yield True
+
+
+def _end_with(watched: int) -> None:
+    """Have this process told to stop when nobody holds the other end of a pipe any longer."""
+    fcntl.fcntl(watched, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(watched, fcntl.F_SETSIG, signal.SIGTERM)
+    fcntl.fcntl(watched, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+    if select.select([watched], [], [], 0)[0]:
+        sys.exit(1)
