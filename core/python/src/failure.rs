@@ -1,5 +1,7 @@
 //! Python's exceptions as the server's failures.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -7,6 +9,7 @@ use pyo3::types::PyInt;
 use tricorn_server::config::Settings;
 use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::hooks::HandlerError;
+use tricorn_server::log::Thrown;
 
 /// One line for an exception: its type and its message.
 pub(crate) fn summary(py: Python<'_>, error: &PyErr) -> String {
@@ -35,11 +38,16 @@ pub(crate) fn trace(py: Python<'_>, error: &PyErr) -> String {
     )
 }
 
+/// The exception, for a logger in Python.
+pub(crate) fn thrown(py: Python<'_>, error: &PyErr) -> Thrown {
+    Thrown(Arc::new(error.clone_ref(py)))
+}
+
 /// A handler's exception.
 pub(crate) fn handler_error(py: Python<'_>, error: &PyErr) -> HandlerError {
     HandlerError {
         summary: summary(py, error),
-        trace: Some(trace(py, error)),
+        raised: Some((thrown(py, error), trace(py, error))),
         is_known: false,
     }
 }

@@ -19,7 +19,8 @@ use tricorn_server::log::statsd::Kind;
 use tricorn_server::sock::{PREDECESSOR, VARIABLES};
 
 use crate::config::Wanted;
-use crate::failure::{failure, is_instance, summary, trace};
+use crate::failure::{failure, is_instance, summary};
+use crate::logs::log_exception;
 use crate::objects::Wishes;
 use crate::process;
 use crate::scene::{Scene, scene};
@@ -215,10 +216,7 @@ impl Host for PyHost {
         Python::attach(|py| {
             let expected = scene().map_or(Ok(()), |scene| scene.expect(py, age, id));
             if let Err(error) = &expected {
-                log::error!(
-                    "The object of a worker cannot be made\n{}",
-                    trace(py, error)
-                );
+                log_exception(py, "The object of a worker cannot be made", error);
             }
             expected.is_ok()
         })
@@ -346,8 +344,8 @@ fn set_up_logger(logger: &Bound<'_, PyAny>, cfg: &Py<PyAny>) -> PyResult<()> {
     let Err(error) = logger.call_method1(intern!(py, "setup"), (cfg,)) else {
         return Ok(());
     };
-    let trace = trace(py, &error);
-    log::error!("the logger cannot follow the new configuration, and keeps the old one\n{trace}");
+    let message = "the logger cannot follow the new configuration, and keeps the old one";
+    log_exception(py, message, &error);
     former.map_or(Ok(()), |former| {
         logger
             .call_method1(intern!(py, "setup"), (former,))
@@ -411,7 +409,7 @@ pub(crate) fn application_failure(py: Python<'_>, error: &PyErr, exit: Exit) -> 
         ))
         .exits_with(exit);
     }
-    log::error!("The application cannot be loaded\n{}", trace(py, error));
+    log_exception(py, "The application cannot be loaded", error);
     Failure::operator(format!(
         "the application cannot be loaded: {}",
         summary(py, error)

@@ -13,8 +13,9 @@ use tricorn_server::error::{Blame, Exit, Failure};
 use tricorn_server::exchange::set_own_fields;
 use tricorn_server::gateway::{Control, Gateway, Rest, Runtime, Step};
 
-use crate::failure::{exit_code, exit_reason, summary, trace};
+use crate::failure::{exit_code, exit_reason, summary};
 use crate::host::{InForce, application_failure};
+use crate::logs::log_exception;
 use crate::objects::{WorkerControl, WorkerState};
 use crate::process;
 use crate::scene::scene;
@@ -135,7 +136,7 @@ impl Runtime for PyRuntime {
                     }
                     return Ok(Some(code));
                 }
-                log::error!("Exception in worker process\n{}", trace(py, &error));
+                log_exception(py, "Exception in worker process", &error);
                 Err(failed(py, "live on", &error))
             })
         });

@@ -5,18 +5,32 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use log::{Level, Record};
+use pyo3::intern;
 use pyo3::prelude::*;
-use tricorn_server::log::{self as logs, CRITICAL, EXCEPTION, Relay};
+use pyo3::types::PyDict;
+use tricorn_server::log::{self as logs, CRITICAL, Raised, Relay, Thrown};
 
+use super::raised::while_handling;
 use crate::failure::trace;
 
 /// A logger, and what waits for it.
 pub(crate) struct LoggerRelay {
     logger: Py<PyAny>,
-    waiting: Mutex<Vec<(&'static str, String)>>,
+    waiting: Mutex<Vec<Entry>>,
+    in_worker: AtomicBool,
+}
+
+/// What the logger is to be told.
+struct Entry {
+    /// By this method of its.
+    method: &'static str,
+    message: String,
+    /// While this exception is handled.
+    thrown: Option<Thrown>,
 }
 
 impl fmt::Debug for LoggerRelay {
@@ -30,31 +44,52 @@ impl LoggerRelay {
         Self {
             logger,
             waiting: Mutex::default(),
+            in_worker: AtomicBool::new(false),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(&'static str, String)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls a method of the logger. What that raises, and what it was to log, the native log tells.
-    fn call(&self, method: &str, message: Option<&str>) {
+    fn hand_on(&self, entry: &Entry) {
+        let (method, message) = (entry.method, &entry.message);
         Python::attach(|py| {
             let logger = self.logger.bind(py);
-            let called = match message {
-                Some(message) => logger.call_method1(method, (message,)),
-                None => logger.call_method0(method),
+            let raised = entry.thrown.as_ref().and_then(exception);
+            let told = match raised {
+                Some(raised) => while_handling(py, raised, || tell_raised(logger, entry)),
+                None => logger.call_method1(method, (message,)).map(drop),
             };
-            if let Err(error) = called {
-                let about = message.unwrap_or_default();
-                let trace = trace(py, &error);
-                logs::write_natively(&format!("the logger's {method}() failed\n{trace}"));
-                if !about.is_empty() {
-                    logs::write_natively(&format!("it was to log: {about}"));
-                }
+            if let Err(error) = told {
+                complain(py, method, &error);
+                let trace = raised.map_or_else(String::new, |it| format!("\n{}", trace(py, it)));
+                logs::write_natively(&format!("it was to log: {message}{trace}"));
             }
         });
     }
+}
+
+/// Tells of an exception that is being handled, as gunicorn does: `exception` in a worker.
+fn tell_raised(logger: &Bound<'_, PyAny>, entry: &Entry) -> PyResult<()> {
+    let (method, py) = (entry.method, logger.py());
+    if method == "exception" {
+        return logger.call_method1(method, (&entry.message,)).map(drop);
+    }
+    let options = PyDict::new(py);
+    options.set_item(intern!(py, "exc_info"), true)?;
+    let told = logger.call_method(method, (&entry.message,), Some(&options));
+    told.map(drop)
+}
+
+fn exception(thrown: &Thrown) -> Option<&PyErr> {
+    thrown.0.downcast_ref()
+}
+
+/// What the logger raises itself, the native log tells.
+fn complain(py: Python<'_>, method: &str, error: &PyErr) {
+    let trace = trace(py, error);
+    logs::write_natively(&format!("the logger's {method}() failed\n{trace}"));
 }
 
 thread_local! {
@@ -66,7 +101,7 @@ thread_local! {
 fn method(record: &Record<'_>) -> &'static str {
     match (record.level(), record.target()) {
         (_, CRITICAL) => "critical",
-        (Level::Error, EXCEPTION) | (Level::Error, _) => "error",
+        (Level::Error, _) => "error",
         (Level::Warn, _) => "warning",
         (Level::Info, _) => "info",
         _ => "debug",
@@ -80,7 +115,25 @@ impl Relay for LoggerRelay {
             // The logger's own words: given back to it they would never end.
             return logs::write_natively(&message);
         }
-        self.lock().push((method, message));
+        self.lock().push(Entry {
+            method,
+            message,
+            thrown: None,
+        });
+    }
+
+    fn take(&self, raised: &Raised<'_>) -> bool {
+        if DELIVERING.get() {
+            return false;
+        }
+        let in_worker = self.in_worker.load(Ordering::Relaxed);
+        let entry = Entry {
+            method: if in_worker { "exception" } else { "error" },
+            message: raised.message.to_owned(),
+            thrown: Some(raised.thrown.clone()),
+        };
+        self.lock().push(entry);
+        true
     }
 
     fn deliver(&self) {
@@ -89,20 +142,27 @@ impl Relay for LoggerRelay {
             if waiting.is_empty() {
                 return;
             }
-            for (method, message) in waiting {
+            for entry in waiting {
                 let before = DELIVERING.replace(true);
-                self.call(method, Some(&message));
+                self.hand_on(&entry);
                 DELIVERING.set(before);
             }
         }
     }
 
     fn after_fork(&self) {
-        // The parent delivers what was its own.
-        self.lock().clear();
+        self.in_worker.store(true, Ordering::Relaxed);
+        // The parent delivers what was its own. What it has caught goes when the lock is free.
+        let inherited = std::mem::take(&mut *self.lock());
+        drop(inherited);
     }
 
     fn reopen(&self) {
-        self.call("reopen_files", None);
+        Python::attach(|py| {
+            let reopened = self.logger.bind(py).call_method0("reopen_files");
+            if let Err(error) = reopened {
+                complain(py, "reopen_files", &error);
+            }
+        });
     }
 }

@@ -10,7 +10,7 @@ use tricorn_server::config::{Config, Maker};
 use tricorn_server::exchange::{Finished, Record};
 use tricorn_server::log::{AccessLines, access_lines};
 
-use crate::failure::trace;
+use super::log_exception;
 
 /// Who is told.
 pub(crate) enum Told {
@@ -81,7 +81,7 @@ impl Told {
                     .bind(py)
                     .call_method1(intern!(py, "access"), arguments);
                 if let Err(error) = called {
-                    log::error!("The logger's access() failed\n{}", trace(py, &error));
+                    log_exception(py, "The logger's access() failed", &error);
                 }
             }
             Self::Formatter {
@@ -98,7 +98,7 @@ impl Told {
                 match line {
                     Ok(line) => lines.add(|place| place.push_str(&line)),
                     Err(error) => {
-                        complain(failures, || trace(py, &error));
+                        complain(py, failures, &error);
                         lines.add(|place| fallback.render(&record(finished), place));
                     }
                 }
@@ -120,13 +120,11 @@ fn record(finished: &Finished) -> Record<'_> {
 }
 
 /// Logs a failure: the first with its traceback, later ones by their number, ever more seldom.
-fn complain(failures: &AtomicU64, trace: impl FnOnce() -> String) {
+fn complain(py: Python<'_>, failures: &AtomicU64, error: &PyErr) {
     let count = failures.fetch_add(1, Ordering::Relaxed) + 1;
     if count == 1 {
-        log::error!(
-            "access_log_formatter failed; such lines have the built-in format\n{}",
-            trace()
-        );
+        let message = "access_log_formatter failed; such lines have the built-in format";
+        log_exception(py, message, error);
     } else if count.is_power_of_two() && count >= 8 {
         log::error!("access_log_formatter has failed {count} times in this worker");
     }

@@ -4,7 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::failure::trace;
+use crate::logs::log_exception;
 
 /// Calls the iterable's `close`, if it has one: always, and once (PEP 3333). An exception of it is
 /// logged; the answer has been given by then.
@@ -19,6 +19,7 @@ pub(super) fn close(iterable: &Bound<'_, PyAny>) {
         Err(error) => Err(error),
     };
     if let Err(error) = closed {
-        log::error!("The application's close() failed\n{}", trace(py, &error));
+        log_exception(py, "The application's close() failed", &error);
+        tricorn_server::log::deliver();
     }
 }

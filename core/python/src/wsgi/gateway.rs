@@ -30,8 +30,8 @@ use super::output::{Files, give};
 use super::overtime::{Allowance, RequestTimeout};
 use super::request::Request;
 use super::response::Response;
-use crate::failure::{exit_code, trace};
-use crate::logs::{Facts, Told, told};
+use crate::failure::exit_code;
+use crate::logs::{Facts, Told, log_exception, told};
 use crate::objects::WorkerState;
 use crate::threads;
 
@@ -407,11 +407,10 @@ impl Trouble {
 
     fn log(&self, py: Python<'_>, transaction: &Transaction) {
         if let Self::Raised(error) = self {
-            log::error!(
-                "Error handling request {}\n{}",
-                target(transaction),
-                trace(py, error)
-            );
+            let message = format!("Error handling request {}", target(transaction));
+            log_exception(py, &message, error);
+            // As in an `except` clause: before the client is told, and the next request begins.
+            tricorn_server::log::deliver();
         }
     }
 }
@@ -462,7 +461,7 @@ impl Gateway for WsgiGateway {
                 let facts = self.facts(py, finished);
                 match facts {
                     Ok(facts) => told.tell(py, finished, &facts),
-                    Err(error) => log::error!("a request cannot be logged\n{}", trace(py, &error)),
+                    Err(error) => log_exception(py, "a request cannot be logged", &error),
                 }
             }
         });
@@ -476,7 +475,7 @@ impl Gateway for WsgiGateway {
                 // A handler of the operator's own has raised, with no application to raise into.
                 match exit_code(py, &error) {
                     Some(code) => self.state.control.leave(code),
-                    None => log::error!("A signal's handler failed\n{}", trace(py, &error)),
+                    None => log_exception(py, "A signal's handler failed", &error),
                 }
             }
         });

@@ -58,6 +58,7 @@ pub(super) fn call(event: Event, slot: &Slot, guests: &Guests<'_>) -> Outcome {
         Verdict::Exit(code) => Outcome::Exit(code),
         Verdict::Failed(error) => {
             complain(event, &slot.handler, &error);
+            tricorn_server::log::deliver();
             if slot.handler.goes_on(event) {
                 Outcome::Done
             } else {

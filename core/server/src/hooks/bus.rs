@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::handler::{Handler, HandlerError, Occasion, Tongue, Verdict};
 use super::order::{self, Cycle};
 use super::table::{Event, OnFailure};
+use crate::log::{Raised, log_raised};
 
 /// A handler in its place, and what it has cost so far in this process.
 #[derive(Debug)]
@@ -308,18 +309,21 @@ pub fn complain(event: Event, handler: &Handler, error: &HandlerError) {
     } else {
         event.declaration().on_failure.describe()
     };
-    let trace = error
-        .trace
-        .as_deref()
-        .map(|trace| format!("\n{}", trace.trim_end()))
-        .unwrap_or_default();
-    log::error!(
-        "{} handler {} (from {}) failed: {} ({consequence}){trace}",
+    let message = format!(
+        "{} handler {} (from {}) failed: {} ({consequence})",
         event.name(),
         handler.name,
         handler.source,
         error.summary
     );
+    match &error.raised {
+        Some((thrown, trace)) => log_raised(&Raised {
+            message: &message,
+            trace,
+            thrown,
+        }),
+        None => log::error!("{message}"),
+    }
 }
 
 #[cfg(test)]
@@ -349,7 +353,7 @@ mod tests {
     fn failure() -> Verdict {
         Verdict::Failed(HandlerError {
             summary: "boom".into(),
-            trace: None,
+            raised: None,
             is_known: false,
         })
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::table::Event;
 use crate::exchange::{Ending, Local, Passage};
+use crate::log::Thrown;
 
 /// The number of a worker in the order of forks, unique in an arbiter's life: gunicorn's `age`.
 pub type Age = u64;
@@ -109,8 +110,8 @@ pub enum Verdict {
 pub struct HandlerError {
     /// One line.
     pub summary: String,
-    /// Several lines, where there are more: a traceback.
-    pub trace: Option<String>,
+    /// The exception that it has raised, and its traceback.
+    pub raised: Option<(Thrown, String)>,
     /// It has been logged already, and would be logged at every call.
     pub is_known: bool,
 }

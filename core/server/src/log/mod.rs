@@ -34,7 +34,7 @@ use syslog::{INFO, Syslog};
 
 pub use foreign::Foreign;
 pub use options::{CannotOpen, Options, Owner, Target};
-pub use relay::Relay;
+pub use relay::{Raised, Relay, Thrown};
 pub use timestamp::{clf_time, error_time, iso_time};
 pub use urgent::Urgent;
 
@@ -182,6 +182,14 @@ pub fn reopen() {
     }
     if let Some(relay) = relay() {
         relay.reopen();
+    }
+}
+
+/// Logs an exception: with its traceback, unless an operator's own logger takes it as it is.
+pub fn log_raised(raised: &Raised<'_>) {
+    if !relay().is_some_and(|relay| relay.take(raised)) {
+        let Raised { message, trace, .. } = raised;
+        log::error!(target: EXCEPTION, "{message}\n{}", trace.trim_end());
     }
 }
 

@@ -164,7 +164,7 @@ impl NativeHandler {
 fn failed(summary: &str, is_known: bool) -> Verdict {
     Verdict::Failed(HandlerError {
         summary: summary.to_owned(),
-        trace: None,
+        raised: None,
         is_known,
     })
 }
