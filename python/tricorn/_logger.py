@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tricorn import _classes, _loading, _native, glogging
+from tricorn._handlers import NativeAccessHandler, NativeHandler, attend
 
 if TYPE_CHECKING:
     from tricorn.config import Config
@@ -31,6 +32,9 @@ class Logger(glogging.Logger):
         self.access_log.setLevel(logging.INFO)
         _take(self.error_log, NativeHandler())
         _take(self.access_log, NativeAccessHandler())
+        if not (_is_plugin(cfg.settings["logger_class"].value) or _is_log4rs(cfg)):
+            makes_lines = cfg.access_log_formatter is None
+            attend(self.error_log, self.loglevel, self.access_log if makes_lines else None)
 
     def info(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log at the level info."""
@@ -52,37 +56,17 @@ class Logger(glogging.Logger):
         """Open the log files again."""
         _native.log_reopen()
 
-    def close_on_exec(self) -> None:
-        """Do nothing: the log files are never inherited by what is executed."""
+    def _reopen_handlers(self) -> None:
+        """Open the files again that handlers of somebody's own write."""
+        super().reopen_files()
 
 
-class NativeHandler(logging.Handler):
-    """Gives the records of a Python logger to the server's log.
-
-    Applications take it over from the logger ``gunicorn.error`` for their own.
-    """
-
-    _gunicorn = True
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Log a record."""
-        try:
-            _native.log(record.levelno, self.format(record), bool(record.exc_info))
-        except Exception:
-            self.handleError(record)
+def _is_plugin(given: Any) -> bool:
+    return isinstance(given, str) and given.startswith("plugin:")
 
 
-class NativeAccessHandler(logging.Handler):
-    """Gives the records of a Python logger to the server's access log, as they are."""
-
-    _gunicorn = True
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Log a record."""
-        try:
-            _native.log_access(self.format(record))
-        except Exception:
-            self.handleError(record)
+def _is_log4rs(cfg: Config) -> bool:
+    return str(cfg.logconfig).endswith((".yaml", ".yml", ".toml", ".json"))
 
 
 def _take(log: logging.Logger, handler: logging.Handler) -> None:
@@ -95,10 +79,9 @@ def logger_class(cfg: Config) -> type[Any]:
     """Return the class of the logger that a configuration asks for."""
     given = cfg.settings["logger_class"].value
     is_own = given is None or given in OWN
-    if isinstance(given, str) and given.startswith("plugin:"):
+    if _is_plugin(given):
         return Logger
-    by_log4rs = str(cfg.logconfig).endswith((".yaml", ".yml", ".toml", ".json"))
-    by_file = cfg.logconfig and not by_log4rs
+    by_file = cfg.logconfig and not _is_log4rs(cfg)
     if is_own and not (by_file or cfg.logconfig_dict or cfg.logconfig_json):
         return Logger
     if is_own:
@@ -112,7 +95,7 @@ def logger_class(cfg: Config) -> type[Any]:
 def formatter(cfg: Config) -> Callable[..., Any] | None:
     """Return the operator's own formatter of access lines, if there is one in Python."""
     given = cfg.access_log_formatter
-    if given is None or (isinstance(given, str) and given.startswith("plugin:")):
+    if given is None or _is_plugin(given):
         return None
     setting = "access_log_formatter"
     found = _loading.import_setting(setting, given) if isinstance(given, str) else given

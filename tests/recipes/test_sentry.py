@@ -66,21 +66,10 @@ def test_what_a_hook_logs_arrives_though_the_worker_dies_of_its_time_out(shop, s
     assert found[0]["logger"] == "gunicorn.error"
 
 
-#: What the recipe says of the server's own messages; and nobody wraps the application.
-HEARD = """
-import gunicorn.glogging
-
-class Heard(gunicorn.glogging.Logger):
-    pass
-
-logger_class = Heard
-del post_worker_init
-"""
-
-
-def test_the_servers_own_messages_arrive_where_a_logger_in_python_has_them(shop, sentry):
-    server = shop(more=HEARD)
+def test_an_exception_that_nobody_wrapped_arrives(shop, sentry):
+    server = shop(more="del post_worker_init")
     assert server.get("/window").status == 500
     (event,) = eventually(lambda: events(sentry))
+    assert event["exception"]["values"][0]["type"] == "ValueError"
     assert event["logger"] == "gunicorn.error"
     assert event["logentry"]["message"].startswith("Error handling request GET /window")

@@ -343,10 +343,13 @@ fn make_logger<'py>(py: Python<'py>, loaded: &Loaded) -> Result<Bound<'py, PyAny
             .mend("the traceback is above")
         }
     })?;
-    if loaded.generation.config.logging.logger == Maker::Gateway {
-        let relay = LoggerRelay::new(logger.clone().unbind());
-        tricorn_server::log::relay_to(Some(Arc::new(relay)));
-    }
+    let is_own = match &loaded.generation.config.logging.logger {
+        Maker::Native => true,
+        Maker::Gateway => false,
+        Maker::Plugin(_) => return Ok(logger),
+    };
+    let relay = LoggerRelay::new(logger.clone().unbind(), is_own);
+    tricorn_server::log::relay_to(Some(Arc::new(relay)));
     Ok(logger)
 }
 

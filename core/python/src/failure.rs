@@ -40,6 +40,16 @@ pub(crate) fn trace(py: Python<'_>, error: &PyErr) -> String {
 
 /// The exception, for a logger in Python.
 pub(crate) fn thrown(py: Python<'_>, error: &PyErr) -> Thrown {
+    // What reports exceptions may have been set up just now.
+    let looked = py
+        .import(intern!(py, "tricorn._handlers"))
+        .and_then(|module| module.call_method0(intern!(py, "look")));
+    if let Err(problem) = looked {
+        log::debug!(
+            "nobody knows who hears the loggers: {}",
+            summary(py, &problem)
+        );
+    }
     Thrown(Arc::new(error.clone_ref(py)))
 }
 

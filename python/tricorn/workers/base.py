@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from tricorn import _native, _reload
+from tricorn import _handlers, _native, _reload
 from tricorn.workers.workertmp import WorkerTmp
 
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ class Worker:
     def _begin(self) -> None:
         """Be ready to serve."""
         self.booted = True
+        _handlers.look()
         if self.LOOP is None:
             for listener in self.sockets:
                 # The server is about to close its own copy.

@@ -3,7 +3,9 @@
 use log::Level;
 use pyo3::prelude::*;
 use tricorn_server::log::statsd::Kind;
-use tricorn_server::log::{ACCESS, CRITICAL, EXCEPTION};
+use tricorn_server::log::{ACCESS, AS_IT_IS, CRITICAL, EXCEPTION};
+
+use super::relay::{self, pass};
 
 /// Python's numbers: 10 debug, 20 info, 30 warning, 40 error, 50 critical.
 fn level(number: i32) -> Level {
@@ -16,17 +18,35 @@ fn level(number: i32) -> Level {
     }
 }
 
-/// Logs a message at a level of the standard library's; `is_exception` if it has a traceback.
+/// Logs a message at a level of the standard library's; `is_exception` if it has a traceback. No
+/// handler or filter of Python's is asked: it comes from there.
 #[pyfunction]
 #[pyo3(name = "log", signature = (number, message, is_exception = false, /))]
 pub(crate) fn write_log(number: i32, message: &str, is_exception: bool) {
-    if number >= 50 {
-        log::error!(target: CRITICAL, "{message}");
-    } else if is_exception && number >= 40 {
-        log::error!(target: EXCEPTION, "{message}");
-    } else {
-        log::log!(level(number), "{message}");
-    }
+    pass(|| {
+        if number >= 50 {
+            log::error!(target: CRITICAL, "{message}");
+        } else if is_exception && number >= 40 {
+            log::error!(target: EXCEPTION, "{message}");
+        } else {
+            log::log!(level(number), "{message}");
+        }
+    });
+}
+
+/// Adds a line to the error log as it is.
+#[pyfunction]
+#[pyo3(signature = (number, line, /))]
+pub(crate) fn log_line(number: i32, line: &str) {
+    pass(|| log::log!(target: AS_IT_IS, level(number), "{line}"));
+}
+
+/// Says which of the two loggers of the server's own anybody hears in Python.
+#[pyfunction]
+#[pyo3(signature = (errors, access, /))]
+pub(crate) fn hear(errors: bool, access: bool) {
+    relay::hear(errors);
+    tricorn_server::access::hear(access);
 }
 
 /// Adds a line to the access log.

@@ -22,6 +22,8 @@ pub(crate) struct LoggerRelay {
     logger: Py<PyAny>,
     waiting: Mutex<Vec<Entry>>,
     in_worker: AtomicBool,
+    /// The logger is the server's own: it gives back what its handlers and filters let pass.
+    gives_back: bool,
 }
 
 /// What the logger is to be told.
@@ -40,11 +42,13 @@ impl fmt::Debug for LoggerRelay {
 }
 
 impl LoggerRelay {
-    pub(crate) fn new(logger: Py<PyAny>) -> Self {
+    /// The way to a logger of the operator's, or by the server's own one back to the native log.
+    pub(crate) fn new(logger: Py<PyAny>, gives_back: bool) -> Self {
         Self {
             logger,
             waiting: Mutex::default(),
             in_worker: AtomicBool::new(false),
+            gives_back,
         }
     }
 
@@ -95,6 +99,24 @@ fn complain(py: Python<'_>, method: &str, error: &PyErr) {
 thread_local! {
     /// This thread is inside the logger.
     static DELIVERING: Cell<bool> = const { Cell::new(false) };
+
+    /// What this thread logs has been through the logger, or is not its affair.
+    static PASSES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Somebody hears the server's own logger, in Python.
+static HEARD: AtomicBool = AtomicBool::new(false);
+
+/// Lets the server's own logger have the messages before they are written, or no longer.
+pub(super) fn hear(is_heard: bool) {
+    HEARD.store(is_heard, Ordering::Relaxed);
+}
+
+/// Logs what does not go through the server's own logger, or has done so.
+pub(crate) fn pass(log: impl FnOnce()) {
+    let before = PASSES.replace(true);
+    log();
+    PASSES.set(before);
 }
 
 /// The logger's method for a message.
@@ -109,21 +131,30 @@ fn method(record: &Record<'_>) -> &'static str {
 }
 
 impl Relay for LoggerRelay {
-    fn log(&self, record: &Record<'_>) {
+    fn log(&self, record: &Record<'_>) -> bool {
+        if self.gives_back && (PASSES.get() || DELIVERING.get() || !HEARD.load(Ordering::Relaxed)) {
+            return false;
+        }
         let (method, message) = (method(record), record.args().to_string());
         if DELIVERING.get() {
             // The logger's own words: given back to it they would never end.
-            return logs::write_natively(&message);
+            logs::write_natively(&message);
+            return true;
         }
         self.lock().push(Entry {
             method,
             message,
             thrown: None,
         });
+        true
+    }
+
+    fn gives_back(&self) -> bool {
+        self.gives_back
     }
 
     fn take(&self, raised: &Raised<'_>) -> bool {
-        if DELIVERING.get() {
+        if DELIVERING.get() || (self.gives_back && !HEARD.load(Ordering::Relaxed)) {
             return false;
         }
         let in_worker = self.in_worker.load(Ordering::Relaxed);
@@ -159,9 +190,14 @@ impl Relay for LoggerRelay {
 
     fn reopen(&self) {
         Python::attach(|py| {
-            let reopened = self.logger.bind(py).call_method0("reopen_files");
-            if let Err(error) = reopened {
-                complain(py, "reopen_files", &error);
+            // The native log has seen to its own files.
+            let method = if self.gives_back {
+                "_reopen_handlers"
+            } else {
+                "reopen_files"
+            };
+            if let Err(error) = self.logger.bind(py).call_method0(method) {
+                complain(py, method, &error);
             }
         });
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tricorn_server::access::Format;
+use tricorn_server::access::{Format, is_heard};
 use tricorn_server::config::{Config, Maker};
 use tricorn_server::exchange::{Finished, Record};
 use tricorn_server::log::{AccessLines, access_lines};
@@ -15,7 +15,11 @@ use super::log_exception;
 /// Who is told.
 pub(crate) enum Told {
     /// A logger's `access(resp, req, environ, request_time)`.
-    Logger(Py<PyAny>),
+    Logger {
+        logger: Py<PyAny>,
+        /// It is the server's own: it is told while anybody hears it in Python.
+        is_own: bool,
+    },
     /// A callable that makes a line of the atoms.
     Formatter {
         callable: Py<PyAny>,
@@ -33,9 +37,10 @@ pub(crate) fn told(
     worker: &Bound<'_, PyAny>,
 ) -> PyResult<Option<Told>> {
     let logging = &config.logging;
-    if logging.logger == Maker::Gateway {
-        let logger = worker.getattr(intern!(py, "log"))?;
-        return Ok(Some(Told::Logger(logger.unbind())));
+    let is_own = logging.logger == Maker::Native && logging.formatter == Maker::Native;
+    if logging.logger == Maker::Gateway || (is_own && logging.logs_access()) {
+        let logger = worker.getattr(intern!(py, "log"))?.unbind();
+        return Ok(Some(Told::Logger { logger, is_own }));
     }
     let Some(lines) = access_lines().filter(|_| logging.formatter == Maker::Gateway) else {
         return Ok(None);
@@ -66,6 +71,14 @@ pub(crate) struct Facts<'py> {
 }
 
 impl Told {
+    /// Whether it is to be told of a request.
+    pub(crate) fn hears(&self) -> bool {
+        match self {
+            Self::Logger { is_own, .. } => !is_own || is_heard(),
+            Self::Formatter { .. } => true,
+        }
+    }
+
     /// Tells of a request.
     pub(crate) fn tell(&self, py: Python<'_>, finished: &Finished, facts: &Facts<'_>) {
         let Facts {
@@ -75,7 +88,7 @@ impl Told {
             request_time,
         } = facts;
         match self {
-            Self::Logger(logger) => {
+            Self::Logger { logger, .. } => {
                 let arguments = (resp, req, environ, request_time);
                 let called = logger
                     .bind(py)

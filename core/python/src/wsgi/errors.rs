@@ -4,6 +4,8 @@ use std::cell::RefCell;
 
 use pyo3::prelude::*;
 
+use crate::logs::pass;
+
 /// The stream. It is shared by all requests of a worker; what each thread has begun is its own.
 #[pyclass(frozen, module = "tricorn._native")]
 pub(crate) struct ErrorStream {}
@@ -39,7 +41,8 @@ fn take_lines(text: &str) -> String {
 fn log_lines(text: &str) {
     let lines = text.lines().map(|line| line.trim_end_matches('\r'));
     for line in lines.filter(|line| !line.is_empty()) {
-        log::error!("{line}");
+        // It is no message of a logger's: filters and handlers are not asked.
+        pass(|| log::error!("{line}"));
     }
     // The request may go on for long, and its lines are not to wait for its end.
     tricorn_server::log::deliver();

@@ -276,7 +276,7 @@ impl WsgiGateway {
         let environ = kit
             .builder
             .build(py, &transaction.request, Some(&transaction.channel))?;
-        if self.told.is_some() {
+        if self.told.as_ref().is_some_and(Told::hears) {
             let req = guests.as_ref().map(|guests| guests.req.clone().unbind());
             let kept = Kept::new(req, environ.clone().unbind());
             transaction.channel.attach(kept.attachment());

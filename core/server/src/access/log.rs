@@ -45,6 +45,21 @@ pub struct RequestLog {
     left: AtomicU64,
 }
 
+/// Somebody beside the access log is to be told of requests, by the gateway.
+static HEARD: AtomicBool = AtomicBool::new(false);
+
+/// Lets the gateway have the requests that the native format would make lines of, or no longer: it
+/// sees to the lines meanwhile.
+pub fn hear(is_heard: bool) {
+    HEARD.store(is_heard, Ordering::Relaxed);
+}
+
+/// Whether the gateway has them.
+#[must_use]
+pub fn is_heard() -> bool {
+    HEARD.load(Ordering::Relaxed)
+}
+
 /// How long a line may wait for the end of its turn before the next request runs, in nanoseconds.
 const DUE: u64 = 1_000_000;
 
@@ -102,7 +117,7 @@ impl RequestLog {
     /// Whether anybody asks how long requests take.
     #[must_use]
     pub fn wants_duration(&self) -> bool {
-        self.wants_duration
+        self.wants_duration || is_heard()
     }
 
     /// Tells of a request. What is left to tell the gateway, if it is to be told.
@@ -117,6 +132,9 @@ impl RequestLog {
             return None;
         }
         match &self.way {
+            Some(Way::Written(lines, _)) if is_heard() && lines.formatter.is_none() => {
+                Some(Finished::of(record))
+            }
             Some(Way::Written(lines, target)) => {
                 target.add(|line| lines.make(record, line));
                 None

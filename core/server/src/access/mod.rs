@@ -18,5 +18,5 @@ pub use escape::escape_controls;
 pub use exclude::Exclude;
 pub use facts::Facts;
 pub use format::{Format, InvalidFormat};
-pub use log::RequestLog;
+pub use log::{RequestLog, hear, is_heard};
 pub use maker::{LineMaker, Listener, Makers};

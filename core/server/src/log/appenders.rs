@@ -11,7 +11,7 @@ use super::sink::Sink;
 use super::statsd::{Kind, Statsd};
 use super::syslog::{INFO, Syslog};
 use super::timestamp::error_time;
-use super::{CRITICAL, EXCEPTION};
+use super::{AS_IT_IS, CRITICAL, EXCEPTION};
 
 /// A level's name in a line, and its severity in a syslog.
 fn grade(record: &Record<'_>) -> (&'static str, u8) {
@@ -43,7 +43,11 @@ impl Append for ErrorAppender {
                 "[{time}] [{pid}] [WARNING] {lost} lines of this log were lost: they could not be written"
             )?;
         }
-        writeln!(lines, "[{time}] [{pid}] [{level}] {}", record.args())?;
+        if record.target() == AS_IT_IS {
+            writeln!(lines, "{}", record.args())?;
+        } else {
+            writeln!(lines, "[{time}] [{pid}] [{level}] {}", record.args())?;
+        }
         self.sink.write(&lines);
         Ok(())
     }
@@ -117,16 +121,21 @@ impl Append for StatsdAppender {
     fn flush(&self) {}
 }
 
-/// Gives records to the operator's own logger.
+/// Gives records to the operator's own logger, and writes what that does not take.
 #[derive(Debug)]
 pub(super) struct RelayAppender {
     pub(super) relay: Arc<dyn Relay>,
+    pub(super) native: Vec<Box<dyn Append>>,
 }
 
 impl Append for RelayAppender {
     fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {
-        self.relay.log(record);
-        Ok(())
+        if self.relay.log(record) {
+            return Ok(());
+        }
+        self.native
+            .iter()
+            .try_for_each(|appender| appender.append(record))
     }
 
     fn flush(&self) {}

@@ -47,6 +47,9 @@ pub const CRITICAL: &str = "tricorn::critical";
 /// The target of errors that carry a traceback.
 pub const EXCEPTION: &str = "tricorn::exception";
 
+/// The target of messages that are whole lines already, with the time in them or without.
+pub const AS_IT_IS: &str = "tricorn::line";
+
 struct Installed {
     handle: log4rs::Handle,
     open: Mutex<Open>,
@@ -125,10 +128,10 @@ pub fn relay_to(relay: Option<Arc<dyn Relay>>) {
     }
 }
 
-/// Whether an operator's own logger has the messages.
+/// Whether an operator's own logger has the messages, and writes them itself.
 #[must_use]
 pub fn is_relayed() -> bool {
-    RELAYED.load(Ordering::Relaxed)
+    relay().is_some_and(|relay| !relay.gives_back())
 }
 
 fn relay() -> Option<Arc<dyn Relay>> {
@@ -399,20 +402,28 @@ impl Open {
     }
 
     fn error_log(&self, builder: ConfigBuilder) -> (ConfigBuilder, Root) {
-        let mut parts: Vec<(&'static str, Box<dyn Append>)> = Vec::new();
-        if let Some(relay) = relay() {
-            parts.push(("relay", Box::new(RelayAppender { relay })));
-        } else {
-            let sink = Arc::clone(&self.errors);
-            parts.push(("errors", Box::new(ErrorAppender { sink })));
-            if let Some(syslog) = &self.syslog {
-                parts.push(("errors in syslog", syslog_appender(syslog, "error")));
-            }
+        let sink = Arc::clone(&self.errors);
+        let mut parts: Vec<(&'static str, Box<dyn Append>)> =
+            vec![("errors", Box::new(ErrorAppender { sink }))];
+        if let Some(syslog) = &self.syslog {
+            parts.push(("errors in syslog", syslog_appender(syslog, "error")));
         }
-        if let Some(statsd) = &self.statsd {
+        let statsd = self.statsd.as_ref().map(|statsd| {
             let statsd = Arc::clone(statsd);
-            parts.push(("statsd", Box::new(StatsdAppender { statsd })));
-        }
+            ("statsd", Box::new(StatsdAppender { statsd }) as _)
+        });
+        let parts = match relay() {
+            // A message that comes back is counted when it does.
+            Some(relay) if relay.gives_back() => {
+                parts.extend(statsd);
+                vec![relayed(relay, parts)]
+            }
+            Some(relay) => [relayed(relay, Vec::new())]
+                .into_iter()
+                .chain(statsd)
+                .collect(),
+            None => parts.into_iter().chain(statsd).collect(),
+        };
         let (builder, names) = appenders(builder, parts);
         let root: RootBuilder = Root::builder().appenders(names);
         (builder, root.build(self.options.level))
@@ -436,6 +447,15 @@ impl Open {
         let logger: LoggerBuilder = Logger::builder().appenders(names).additive(false);
         (builder, logger.build(ACCESS, level))
     }
+}
+
+/// A relay, and what is done with what it does not take.
+fn relayed(
+    relay: Arc<dyn Relay>,
+    native: Vec<(&'static str, Box<dyn Append>)>,
+) -> (&'static str, Box<dyn Append>) {
+    let native = native.into_iter().map(|(_, appender)| appender).collect();
+    ("relay", Box::new(RelayAppender { relay, native }))
 }
 
 fn syslog_appender(syslog: &Arc<Syslog>, log: &'static str) -> Box<dyn Append> {

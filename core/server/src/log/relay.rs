@@ -38,7 +38,14 @@ pub struct Raised<'a> {
 /// A logger of the operator's own.
 pub trait Relay: Send + Sync + Debug {
     /// Takes a record, from any thread, whatever locks that holds: it must neither block nor log.
-    fn log(&self, record: &Record<'_>);
+    /// Whether it did: what it does not take is written natively.
+    fn log(&self, record: &Record<'_>) -> bool;
+
+    /// Whether it stands between the server and the native log: what it has taken comes back as a
+    /// record that it does not take, or not at all.
+    fn gives_back(&self) -> bool {
+        false
+    }
 
     /// Takes an exception, as `log` does; whether it did. Otherwise it comes as a record.
     fn take(&self, raised: &Raised<'_>) -> bool {

@@ -193,7 +193,7 @@ impl Drop for NativeLogger {
 }
 
 impl Relay for NativeLogger {
-    fn log(&self, message: &Message<'_>) {
+    fn log(&self, message: &Message<'_>) -> bool {
         let text = message.args().to_string();
         let level = match (message.level(), message.target()) {
             (_, CRITICAL) => abi::LEVEL_CRITICAL,
@@ -223,6 +223,7 @@ impl Relay for NativeLogger {
         if !called {
             logs::write_natively(&text);
         }
+        true
     }
 
     fn after_fork(&self) {
