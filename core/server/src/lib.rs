@@ -5,7 +5,7 @@
 //!
 //! | rank | module | owns |
 //! |---|---|---|
-//! | 0 | [`error`], [`clock`] | whose fault a failure is, and what follows; the time |
+//! | 0 | [`error`], [`clock`], [`precedence`] | whose fault a failure is, and what follows; the time; who comes first |
 //! | 1 | [`config`], [`log`], [`exchange`] | settings; lines and files; one request and its answer |
 //! | 2 | [`access`], [`hooks`], [`sock`], [`lifeline`], [`gateway`] | access lines; the bus; sockets; all that crosses the fork; the port |
 //! | 3 | [`plugin`] | compiled plugins: loading them, calling them, containing them |
@@ -23,6 +23,7 @@ pub mod hooks;
 pub mod lifeline;
 pub mod log;
 pub mod plugin;
+pub mod precedence;
 pub mod run;
 pub mod sock;
 pub mod worker;

@@ -9,6 +9,7 @@ use super::sockets;
 use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::hooks::Event as Hook;
+use crate::precedence;
 
 impl Driver<'_> {
     pub(super) fn reload(&mut self) {
@@ -35,7 +36,10 @@ impl Driver<'_> {
     }
 
     fn try_reload(&mut self) -> Result<(), Failure> {
-        let fresh = self.host.reload()?;
+        precedence::give_way();
+        let read = self.host.reload();
+        precedence::claim_turn();
+        let fresh = read?;
         check(&fresh)?;
         let listeners = if self.succession.by_systemd {
             self.listeners.clone()

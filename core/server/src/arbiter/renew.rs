@@ -24,6 +24,7 @@ use super::handover::{HANDOVER, Handover, Record};
 use super::signals::HeldBack;
 use crate::error::{Blame, Exit, Failure};
 use crate::hooks::Event as Hook;
+use crate::precedence;
 
 /// The variable that has a program check what it would serve, and end: the probe.
 pub const PROBE: &str = "TRICORN_PROBE";
@@ -100,6 +101,7 @@ impl Driver<'_> {
 
     /// In the forked child: checks configuration and application, and ends.
     fn be_probe(&self, output: &OwnedFd) -> ! {
+        precedence::give_way();
         let _ = dup2_stdout(output).and_then(|()| dup2_stderr(output));
         let failure = self.host.execute(&[(PROBE, "1".to_owned())]);
         // The descriptor is the memory that the arbiter reads.

@@ -20,6 +20,7 @@ use crate::gateway::{Control, Gateway, Resumptions, Runtime, Step};
 use crate::hooks::{Age, Bus, Event, Interruption, Occasion};
 use crate::lifeline::{WorkerSide, overtime_signal, stack_signal};
 use crate::plugin::{self, Plugins, Surroundings};
+use crate::precedence;
 use crate::sock::Listener;
 
 /// A worker's task, as the fork leaves it.
@@ -64,6 +65,7 @@ impl From<Failure> for Early {
 
 /// Lives a worker's life; the code to leave the process with.
 pub fn run(job: Job, runtime: &Arc<dyn Runtime>) -> i32 {
+    precedence::give_way();
     let bus = Arc::clone(&job.bus);
     let code = match live(job, runtime) {
         Ok(code) => code,
@@ -73,6 +75,7 @@ pub fn run(job: Job, runtime: &Arc<dyn Runtime>) -> i32 {
             failure.exit().code()
         }
     };
+    precedence::give_way();
     log::info!("Worker exiting (pid: {})", std::process::id());
     let fired = bus.fire(Event::WorkerExit, &Occasion::Itself);
     plugin::leave();
@@ -159,6 +162,7 @@ fn initialize(job: Job, runtime: &Arc<dyn Runtime>, means: Means) -> Result<i32,
         Some((driver, gateway)) => step(Step::Run, runtime, move |runtime| {
             let shared = share(job, means)?;
             runtime.boots();
+            precedence::claim_turn();
             shared.env.control.begin_serving();
             shared.report_ready();
             let code = driver.serve(shared, &gateway)?;

@@ -10,11 +10,13 @@ use nix::unistd::getppid;
 use super::boot::{Early, Job, cannot, step};
 use crate::gateway::{Control, Runtime, Step};
 use crate::lifeline::{Message, Phase};
+use crate::precedence;
 
 /// Lets the worker object serve; the code to leave with.
 pub(super) fn serve(job: Job, runtime: &Arc<dyn Runtime>, control: &Control) -> Result<i32, Early> {
     end_with_the_arbiter(&job).map_err(|error| cannot("ask for a signal", &error))?;
     runtime.boots();
+    precedence::claim_turn();
     control.begin_serving();
     let cell = job.side.cell();
     control.beat();
