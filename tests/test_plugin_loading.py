@@ -285,6 +285,13 @@ def test_a_name_that_no_handler_bears_is_pointed_out_once(tmp_path):
     assert "key 'after': no handler is called 'adit'; is 'audit' meant?" in done.stderr
 
 
+def test_an_entry_of_several_plugins_is_pointed_out_once_for_each_key(tmp_path):
+    entry = {"path": str(compiled("two_plugins")), "after": "nobody", "before": "nobody"}
+    done = settle(tmp_path, entry)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("no handler is called 'nobody'") == 2
+
+
 def test_names_are_looked_for_at_the_event_that_they_stand_under(tmp_path):
     one = {"path": str(compiled("version_one")), "before": {"pre_request": "tricorn.metrics"}}
     metrics = str(built("tricorn-plugin-metrics"))

@@ -19,7 +19,7 @@ pub(crate) struct Root {
 #[derive(Debug)]
 pub(crate) enum Place {
     /// A file.
-    File(Found),
+    File(Box<Found>),
     /// A folder that has an index; the path lacks the slash behind it.
     Folder,
 }
@@ -73,7 +73,7 @@ impl Root {
         let found = self.find_file(place, codings)?;
         let is_whole = !is_folder || decoded.is_empty() || decoded.ends_with('/');
         Some(match is_whole {
-            true => Place::File(found),
+            true => Place::File(Box::new(found)),
             false => Place::Folder,
         })
     }

@@ -98,7 +98,7 @@ impl Static {
         let codings = request.header_text("accept-encoding").unwrap_or_default();
         match self.root.find(rest, codings) {
             Some(Place::File(found)) => {
-                let answer = self.answer(request, found);
+                let answer = self.answer(request, *found);
                 request.respond(answer)
             }
             Some(Place::Folder) => {

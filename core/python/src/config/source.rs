@@ -207,7 +207,7 @@ pub(crate) fn settle(py: Python<'_>, read: &Read, given: &Given) -> Result<Loade
         .collect();
     let bus = Bus::compile(handlers)
         .map_err(|cycle| Failure::operator(cycle.to_string()).mend("drop one of them"))?;
-    warnings.extend(plugin::unknown_names(&plugins, &bus));
+    warnings.extend(plugin::unknown_names(&config, &bus));
     let generation = Generation {
         config,
         bus: Arc::new(bus),

@@ -215,11 +215,13 @@ pub fn write_natively(text: &str) {
     }
 }
 
-/// How a signal's handler writes to the native error log, as that is now; before there is one, to
-/// standard error.
+/// How a signal's handler writes to the native error log, as that is now; before there is one, or
+/// while another is opened, to standard error.
 #[must_use]
 pub fn urgent() -> Urgent {
-    let errors = INSTALLED.get().map(|it| lock(&it.open).errors.descriptor());
+    // Never waited for: whoever holds it may be the one that logs through a plugin.
+    let open = INSTALLED.get().and_then(|it| it.open.try_lock().ok());
+    let errors = open.map(|open| open.errors.descriptor());
     Urgent::new(errors.unwrap_or(libc::STDERR_FILENO))
 }
 

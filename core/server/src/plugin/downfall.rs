@@ -36,7 +36,7 @@ static BEFORE: OnceLock<[libc::sigaction; TOLD_BY.len()]> = OnceLock::new();
 /// This process is an arbiter with plugins.
 static WATCHES: AtomicBool = AtomicBool::new(false);
 
-static INSIDE: [Inside; THREADS] = [const { Inside::NONE }; THREADS];
+static INSIDE: [Inside; THREADS] = [const { Inside::nobody() }; THREADS];
 
 /// A thread, by its number in the system, and where it is.
 struct Inside {
@@ -45,10 +45,12 @@ struct Inside {
 }
 
 impl Inside {
-    const NONE: Self = Self {
-        thread: AtomicI32::new(0),
-        scene: AtomicPtr::new(ptr::null_mut()),
-    };
+    const fn nobody() -> Self {
+        Self {
+            thread: AtomicI32::new(0),
+            scene: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
 }
 
 /// What is to be said, and where.
@@ -159,20 +161,22 @@ fn have_a_stack() {
 }
 
 fn ours() -> libc::sigaction {
-    // SAFETY: numbers and an empty mask are what zeros stand for in it.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    let mut action = by_default();
     action.sa_sigaction = tell as extern "C" fn(c_int, *mut siginfo_t, *mut c_void) as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
     action
 }
 
+fn by_default() -> libc::sigaction {
+    // SAFETY: zeros stand for the default action, without flags and with an empty mask.
+    unsafe { std::mem::zeroed() }
+}
+
 fn in_force(number: c_int) -> libc::sigaction {
-    // SAFETY: as in `ours`; the call then writes what is in force.
-    unsafe {
-        let mut action = std::mem::zeroed();
-        libc::sigaction(number, ptr::null(), &raw mut action);
-        action
-    }
+    let mut action = by_default();
+    // SAFETY: changes nothing, and writes what is in force.
+    unsafe { libc::sigaction(number, ptr::null(), &raw mut action) };
+    action
 }
 
 fn install(number: c_int, action: &libc::sigaction) {
@@ -199,8 +203,10 @@ extern "C" fn tell(number: c_int, info: *mut siginfo_t, _: *mut c_void) {
             "{who} (pid {pid}) died of {name} inside {place}"
         ));
     }
-    if let (Some(before), Some(place)) = (BEFORE.get(), place) {
-        install(number, &before[place]);
+    match (BEFORE.get(), place) {
+        (Some(before), Some(place)) => install(number, &before[place]),
+        // Not all are installed yet.
+        _ => install(number, &by_default()),
     }
     // SAFETY: the kernel passes a valid record to a handler that was installed with SA_SIGINFO.
     let is_fault = !info.is_null() && unsafe { (*info).si_code } > 0;

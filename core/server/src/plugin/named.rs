@@ -1,6 +1,5 @@
 //! Events and handlers that the settings of plugins name: whether there are such.
 
-use super::load::Plugins;
 use crate::config::{Config, PerEvent, PluginSpec, nearest};
 use crate::error::Failure;
 use crate::hooks::{Bus, Event};
@@ -34,18 +33,15 @@ pub(super) fn check_events(config: &Config) -> Result<(), Failure> {
 /// Names in the settings' `before` and `after` that no handler bears: it may be one that is not
 /// always there.
 #[must_use]
-pub fn unknown_names(plugins: &Plugins, bus: &Bus) -> Vec<String> {
+pub fn unknown_names(config: &Config, bus: &Bus) -> Vec<String> {
     let mut found = Vec::new();
-    for module in plugins.modules() {
-        let spec = &module.spec;
+    for spec in &config.plugins.specs {
         for (key, said) in [("before", &spec.before), ("after", &spec.after)] {
             for warning in unknown_in(said, bus) {
                 found.push(place(spec, key, &warning));
             }
         }
     }
-    // Several plugins of one file have one entry.
-    found.dedup();
     found
 }
 
