@@ -22,10 +22,12 @@ from benches.measure import family, free_port
 from benches.servers import PEERS, SERVERS, Server
 
 APP = "hello"
+#: The modules that give it, and what reloads of them are called.
+MODULES = {"benches.apps": "HUP", "benches.slow": "HUP, import of 0.4 s"}
 REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
 
 #: Requests a second while the server is reloaded, reloads, and seconds between two of them.
-RATE, RELOADS, BETWEEN = 300, 5, 1.0
+RATE, RELOADS, BETWEEN = 300, 5, 2.0
 
 #: The interpreters that the two run in.
 PYTHONS = {"tricorn": Path(sys.executable), "gunicorn": PEERS / "python"}
@@ -44,12 +46,12 @@ def ask(port: int) -> bool:
 
 @contextmanager
 def started(
-    server: Server, *arguments: str
+    server: Server, *arguments: str, module: str = "benches.apps"
 ) -> Iterator[tuple[subprocess.Popen[bytes], int, float]]:
     """Start a server; give its process, its port, and the seconds to its first answer."""
     port = free_port()
     began = time.perf_counter()
-    command = server.command(APP, port)
+    command = [*server.command(APP, port)[:-1], f"{module}:{APP}"]
     process = subprocess.Popen([*command[:1], *arguments, *command[1:]], stderr=subprocess.DEVNULL)
     try:
         while not ask(port):
@@ -122,11 +124,13 @@ def one_round(server: Server) -> dict[str, float]:
     with started(server) as (process, _, first):
         result["start to first answer, ms"] = first * 1e3
         result["idle worker, PSS in MiB"] = idle(process)
-    with started(server, "-w", "2") as (process, port, _):
-        latencies = sorted(reloaded(process, port))
-    result["HUP: worst latency, ms"] = latencies[-1] * 1e3
-    result["HUP: 99.9 % of latencies, ms"] = latencies[int(len(latencies) * 0.999) - 1] * 1e3
-    result["HUP: requests lost"] = float(latencies.count(float("inf")))
+    for module, name in MODULES.items():
+        with started(server, "-w", "2", module=module) as (process, port, _):
+            latencies = sorted(reloaded(process, port))
+        result[f"{name}: worst latency, ms"] = latencies[-1] * 1e3
+        result[f"{name}: 99.9 %, ms"] = latencies[int(len(latencies) * 0.999) - 1] * 1e3
+        result[f"{name}: 99 %, ms"] = latencies[int(len(latencies) * 0.99) - 1] * 1e3
+        result[f"{name}: requests lost"] = float(latencies.count(float("inf")))
     return result
 
 
