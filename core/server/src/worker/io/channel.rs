@@ -289,10 +289,21 @@ impl Channel for ConnCell {
 }
 
 impl Conn {
-    pub(super) fn start_answer(
+    /// Starts the answer with a head; the memory of the last one is given for it.
+    fn start_answer(
         &mut self,
         keeps_alive: bool,
         head: &mut ResponseHead,
+        known: Option<u64>,
+    ) -> Result<(), ChannelError> {
+        std::mem::swap(&mut self.answer.head, head);
+        self.begin_answer(keeps_alive, known)
+    }
+
+    /// Starts the answer whose head stands in `answer.head`.
+    pub(super) fn begin_answer(
+        &mut self,
+        keeps_alive: bool,
         known: Option<u64>,
     ) -> Result<(), ChannelError> {
         let keep = self.keep && keeps_alive && self.can_be_kept();
@@ -303,7 +314,6 @@ impl Conn {
             keeps_alive: keep,
             ..Asked::by(&request.head)
         };
-        std::mem::swap(&mut self.answer.head, head);
         let answer = &mut self.answer;
         let reply = Reply::plan(asked, &answer.head, known);
         clock::with_http_date(|date| {

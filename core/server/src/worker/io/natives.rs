@@ -42,13 +42,13 @@ impl Conn {
 
     /// Gives the answer whose head stands in `answer.head`.
     fn answer_own(&mut self, keeps_alive: bool, content: Content) -> Result<(), ChannelError> {
-        let mut head = std::mem::take(&mut self.answer.head);
         match content {
             Content::Body => {
                 let body = std::mem::take(&mut self.own_body);
-                head.know_length(body.len() as u64);
+                let length = body.len() as u64;
+                self.answer.head.know_length(length);
                 let given = self
-                    .start_answer(keeps_alive, &mut head, Some(body.len() as u64))
+                    .begin_answer(keeps_alive, Some(length))
                     .and_then(|()| self.add_content(&body, false));
                 self.own_body = body;
                 given?;
@@ -58,8 +58,8 @@ impl Conn {
                 offset,
                 length,
             } => {
-                head.know_length(length);
-                self.start_answer(keeps_alive, &mut head, Some(length))?;
+                self.answer.head.know_length(length);
+                self.begin_answer(keeps_alive, Some(length))?;
                 self.add_file(file, offset, length)?;
             }
         }
@@ -130,9 +130,11 @@ impl ConnCell {
     }
 
     fn give_own(&self, conn: &mut Conn, content: Content) -> Result<(), ChannelError> {
-        let mut head = std::mem::take(&mut conn.answer.head);
-        self.announce(conn, &mut head);
-        conn.answer.head = head;
+        if self.env.natives.start {
+            let mut head = std::mem::take(&mut conn.answer.head);
+            self.announce(conn, &mut head);
+            conn.answer.head = head;
+        }
         conn.answer_own(self.env.keeps_alive(), content)
     }
 
