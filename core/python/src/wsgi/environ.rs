@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use tricorn_http::{Framing, Known, Version, percent_decode};
 use tricorn_server::config::{Config, WorkerClass};
 use tricorn_server::exchange::{Local, Request};
@@ -328,21 +328,4 @@ fn clear_fields(environ: &Bound<'_, PyDict>) -> PyResult<()> {
         })
         .collect();
     fields.iter().try_for_each(|key| environ.del_item(key))
-}
-
-/// Values for the access log of the environ keys it names, in small letters.
-pub(super) fn pick(environ: &Bound<'_, PyDict>, names: &[String]) -> Vec<(String, String)> {
-    let matching = |key: &Bound<'_, PyAny>| {
-        let key: String = key.extract().ok()?;
-        let lower = key.to_lowercase();
-        names.contains(&lower).then_some(lower)
-    };
-    let list: Bound<'_, PyList> = environ.items();
-    list.iter()
-        .filter_map(|pair| {
-            let pair = pair.cast_into::<PyTuple>().ok()?;
-            let key = matching(&pair.get_item(0).ok()?)?;
-            Some((key, pair.get_item(1).ok()?.str().ok()?.to_string()))
-        })
-        .collect()
 }

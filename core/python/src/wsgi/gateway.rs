@@ -11,15 +11,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tricorn_http::Status;
 use tricorn_http::response::{ResponseHead, error_page};
-use tricorn_server::access::Format;
 use tricorn_server::arbiter::Generation;
-use tricorn_server::config::Config;
 use tricorn_server::error::Failure;
 use tricorn_server::exchange::{End, Finished, Stage};
 use tricorn_server::gateway::{Fate, Gateway, Joins, Source, Transaction};
 use tricorn_server::hooks::{Bus, Event, Occasion, Passing, Tongue};
 use tricorn_server::worker::fate;
 
+use super::afterwards::Afterwards;
 use super::close::close;
 use super::environ;
 use super::errors::flush_errors;
@@ -47,8 +46,8 @@ pub(crate) struct WsgiGateway {
     shared: Py<PyDict>,
     script_name: Vec<u8>,
     files: Files,
-    /// Environ keys that the access log names, in small letters.
-    logged: Vec<String>,
+    /// What the access log shows of an environment that the application is done with.
+    afterwards: Option<Afterwards>,
     hears: Hears,
     /// The longest that a request may run.
     limit: Option<Duration>,
@@ -110,7 +109,7 @@ impl WsgiGateway {
                 wrapper: wrapper.unbind(),
                 sendfile: config.sendfile,
             },
-            logged: logged(config),
+            afterwards: Afterwards::wanted(py, config),
             limit: config.time.request,
             told: told(py, config, worker.bind(py))?,
             worker,
@@ -149,7 +148,8 @@ impl WsgiGateway {
             Ok(guests) => self.run_with(py, transaction, &mut kit, guests),
             Err(error) => self.fail(py, transaction, &error.into()),
         }
-        flush_errors();
+        // A signal that ends the worker ends it when the request is done.
+        let _ = flush_errors();
         starter.get().end();
         drop(starter);
         if kit.is_free(py) {
@@ -297,10 +297,8 @@ impl WsgiGateway {
             &self.files,
         );
         close(&result);
-        if !self.logged.is_empty() {
-            transaction
-                .channel
-                .note_environ(environ::pick(&environ, &self.logged));
+        if let Some(afterwards) = &self.afterwards {
+            afterwards.note(&environ, transaction);
         }
         let owed = given?;
         if owed > 0 {
@@ -419,17 +417,6 @@ fn target(transaction: &Transaction) -> String {
     let head = &transaction.request.head;
     let method = String::from_utf8_lossy(head.method());
     format!("{method} {}", String::from_utf8_lossy(head.target()))
-}
-
-fn logged(config: &Config) -> Vec<String> {
-    if !config.logging.logs_access() {
-        return Vec::new();
-    }
-    let format = Format::compile(&config.logging.access_format);
-    format.map_or_else(
-        |_| Vec::new(),
-        |format| format.environ_names().map(str::to_owned).collect(),
-    )
 }
 
 impl Gateway for WsgiGateway {

@@ -1,6 +1,7 @@
 //! The WSGI gateway (PEP 3333): from a transaction to `environ`, through the application, and back
 //! to bytes.
 
+mod afterwards;
 mod close;
 mod environ;
 mod errors;

@@ -94,6 +94,22 @@ impl Atom {
         )
     }
 
+    /// The entries of `environ` that it shows.
+    pub(super) fn entries(&self) -> &'static [&'static str] {
+        match self {
+            Self::Client => &["REMOTE_ADDR"],
+            Self::User => &["HTTP_AUTHORIZATION"],
+            Self::RequestLine => &["REQUEST_METHOD", "RAW_URI", "SERVER_PROTOCOL"],
+            Self::Method => &["REQUEST_METHOD"],
+            Self::Path => &["PATH_INFO"],
+            Self::Query => &["QUERY_STRING"],
+            Self::Protocol => &["SERVER_PROTOCOL"],
+            Self::Referer => &["HTTP_REFERER"],
+            Self::UserAgent => &["HTTP_USER_AGENT"],
+            _ => &[],
+        }
+    }
+
     /// Whether it says how long the request took.
     pub(super) fn is_duration(&self) -> bool {
         matches!(

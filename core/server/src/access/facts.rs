@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tricorn_http::{Known, Version, percent_decode};
 
-use super::value;
+use super::{shown, value};
 use crate::exchange::Record;
 
 /// What is told of a request. Of a head that could not be read there is its first line.
@@ -49,7 +49,7 @@ impl<'r> Facts<'r> {
                 0
             },
             client,
-            user: value::user_name(head).unwrap_or_default(),
+            user: shown::user_name(record).unwrap_or_default(),
             request_line: head.first_line(),
             method: &[],
             target: &[],

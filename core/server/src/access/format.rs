@@ -9,6 +9,17 @@ const COMMON: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s"#;
 /// The combined log format: with the referer and the user agent.
 const COMBINED: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s""#;
 
+/// The atoms whose entries the preset `json` shows.
+const SHOWN_IN_JSON: [Atom; 7] = [
+    Atom::Client,
+    Atom::User,
+    Atom::RequestLine,
+    Atom::Path,
+    Atom::Query,
+    Atom::Referer,
+    Atom::UserAgent,
+];
+
 /// A compiled format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
@@ -82,6 +93,19 @@ impl Format {
             Atom::Environ(name) => Some(name.as_str()),
             _ => None,
         })
+    }
+
+    /// The entries of `environ` that its other atoms show, each once: they show what the application
+    /// has made of them.
+    #[must_use]
+    pub fn entries(&self) -> Vec<&'static str> {
+        let mut entries: Vec<_> = match self.program {
+            Program::Json => SHOWN_IN_JSON.iter().flat_map(Atom::entries).collect(),
+            Program::Pieces(_) => self.atoms().flat_map(Atom::entries).collect(),
+        };
+        entries.sort_unstable();
+        entries.dedup();
+        entries.into_iter().copied().collect()
     }
 
     /// Whether it asks how long a request took.

@@ -4,10 +4,9 @@
 //! `method`, `path` (decoded), `query`, `protocol`, `status`, `bytes` (of content), `duration_us`,
 //! `referer`, `user_agent`, `pid`, `end` (how the answer ended). What there is not is null.
 
-use tricorn_http::{Head, Known, percent_decode};
-
 use super::escape::{json_part, json_string};
-use super::value::{client, number, protocol, user_name};
+use super::shown;
+use super::value::{client, number};
 use crate::exchange::Record;
 use crate::log::iso_time;
 
@@ -18,7 +17,9 @@ pub(super) fn render(record: &Record<'_>, line: &mut String) {
     line.push_str("{\"time\":\"");
     iso_time(line);
     line.push_str("\",\"client\":");
-    if record.request.endpoints.client().is_some() {
+    if let Some(address) = shown::changed("remote_addr", record) {
+        json_string(&address, line);
+    } else if record.request.endpoints.client().is_some() {
         line.push('"');
         client(record, line);
         line.push('"');
@@ -26,23 +27,17 @@ pub(super) fn render(record: &Record<'_>, line: &mut String) {
         line.push_str("null");
     }
     line.push_str(",\"user\":");
-    optional(user_name(head).as_deref(), line);
+    optional(shown::user_name(record).as_deref(), line);
     line.push_str(",\"request\":");
-    request_line(head, line);
+    request_line(record, line);
     line.push_str(",\"method\":");
-    optional(is_read.then(|| head.method()), line);
+    optional(is_read.then(|| shown::method(record)).as_deref(), line);
     line.push_str(",\"path\":");
-    path(record, is_read, line);
+    optional(is_read.then(|| shown::path(record)).as_deref(), line);
     line.push_str(",\"query\":");
-    optional(is_read.then(|| head.query()), line);
+    optional(is_read.then(|| shown::query(record)).as_deref(), line);
     line.push_str(",\"protocol\":");
-    if is_read {
-        line.push('"');
-        protocol(head.version(), line);
-        line.push('"');
-    } else {
-        line.push_str("null");
-    }
+    optional(is_read.then(|| shown::protocol(record)).as_deref(), line);
     line.push_str(",\"status\":");
     if record.response.has_begun() {
         number(u64::from(record.response.status().code()), line);
@@ -54,9 +49,9 @@ pub(super) fn render(record: &Record<'_>, line: &mut String) {
     line.push_str(",\"duration_us\":");
     number(record.duration / 1_000, line);
     line.push_str(",\"referer\":");
-    optional(head.known(Known::Referer), line);
+    optional(shown::referer(record).as_deref(), line);
     line.push_str(",\"user_agent\":");
-    optional(head.known(Known::UserAgent), line);
+    optional(shown::user_agent(record).as_deref(), line);
     line.push_str(",\"pid\":");
     number(u64::from(std::process::id()), line);
     line.push_str(",\"end\":\"");
@@ -71,29 +66,15 @@ fn optional(value: Option<&[u8]>, line: &mut String) {
     }
 }
 
-/// The request line as it was sent.
-fn request_line(head: &Head, line: &mut String) {
-    if let Some(unread) = head.unread_line() {
+fn request_line(record: &Record<'_>, line: &mut String) {
+    if let Some(unread) = record.request.head.unread_line() {
         return optional((!unread.is_empty()).then_some(unread), line);
     }
     line.push('"');
-    json_part(head.method(), line);
+    json_part(&shown::method(record), line);
     line.push(' ');
-    json_part(head.target(), line);
+    json_part(&shown::target(record), line);
     line.push(' ');
-    protocol(head.version(), line);
+    json_part(&shown::protocol(record), line);
     line.push('"');
-}
-
-fn path(record: &Record<'_>, is_read: bool, line: &mut String) {
-    let path = record.request.head.path();
-    if !is_read {
-        line.push_str("null");
-    } else if path.contains(&b'%') {
-        let mut decoded = Vec::new();
-        percent_decode(path, &mut decoded);
-        json_string(&decoded, line);
-    } else {
-        json_string(path, line);
-    }
 }

@@ -11,6 +11,7 @@ mod layout;
 mod log;
 mod maker;
 mod render;
+mod shown;
 mod value;
 
 pub use atoms::Atom;

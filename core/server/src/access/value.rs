@@ -3,12 +3,9 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use tricorn_http::{Head, Known, Version, percent_decode};
-
 use super::atoms::Atom;
 use super::escape::{escape, escape_text};
+use super::shown;
 use crate::exchange::Record;
 use crate::log::clf_time;
 
@@ -27,23 +24,26 @@ pub(super) fn as_number(atom: &Atom, record: &Record<'_>) -> Option<u64> {
 pub(super) fn text(atom: &Atom, record: &Record<'_>, line: &mut String) {
     let head = &record.request.head;
     match atom {
-        Atom::Client => client(record, line),
+        Atom::Client => match shown::changed("remote_addr", record) {
+            Some(address) => escape(&address, line),
+            None => client(record, line),
+        },
         Atom::Ident => line.push('-'),
-        Atom::User => match user_name(head) {
+        Atom::User => match shown::user_name(record) {
             Some(name) => escape_text(&String::from_utf8_lossy(&name), line),
             None => line.push('-'),
         },
         Atom::Time => clf_time(line),
-        Atom::RequestLine => escaped_request_line(head, line),
-        Atom::Method => escape(head.method(), line),
-        Atom::Path => path(head, line),
-        Atom::Query => escape(head.query(), line),
-        Atom::Protocol => protocol(head.version(), line),
+        Atom::RequestLine => request_line(record, line),
+        Atom::Method => escape(&shown::method(record), line),
+        Atom::Path => escape(&shown::path(record), line),
+        Atom::Query => escape(&shown::query(record), line),
+        Atom::Protocol => escape(&shown::protocol(record), line),
         Atom::Status if !record.response.has_begun() => line.push('-'),
         Atom::Status => number(u64::from(record.response.status().code()), line),
         Atom::BytesText => number(record.sent, line),
-        Atom::Referer => or_dash(head.known(Known::Referer), line),
-        Atom::UserAgent => or_dash(head.known(Known::UserAgent), line),
+        Atom::Referer => or_dash(shown::referer(record).as_deref(), line),
+        Atom::UserAgent => or_dash(shown::user_agent(record).as_deref(), line),
         Atom::DecimalSeconds => {
             let micros = record.duration / 1_000;
             // Writing to memory cannot fail, here and below.
@@ -95,32 +95,15 @@ fn or_dash(value: Option<&[u8]>, line: &mut String) {
     }
 }
 
-/// Appends `HTTP/1.1`.
-pub(super) fn protocol(version: Version, line: &mut String) {
-    line.push_str("HTTP/");
-    number(u64::from(version.major), line);
-    line.push('.');
-    number(u64::from(version.minor), line);
-}
-
-fn escaped_request_line(head: &Head, line: &mut String) {
-    if let Some(unread) = head.unread_line() {
+fn request_line(record: &Record<'_>, line: &mut String) {
+    if let Some(unread) = record.request.head.unread_line() {
         return or_dash((!unread.is_empty()).then_some(unread), line);
     }
-    escape(head.method(), line);
+    escape(&shown::method(record), line);
     line.push(' ');
-    escape(head.target(), line);
+    escape(&shown::target(record), line);
     line.push(' ');
-    protocol(head.version(), line);
-}
-
-fn path(head: &Head, line: &mut String) {
-    if !head.path().contains(&b'%') {
-        return escape(head.path(), line);
-    }
-    let mut decoded = Vec::new();
-    percent_decode(head.path(), &mut decoded);
-    escape(&decoded, line);
+    escape(&shown::protocol(record), line);
 }
 
 fn environ(name: &str, record: &Record<'_>, line: &mut String) {
@@ -129,17 +112,4 @@ fn environ(name: &str, record: &Record<'_>, line: &mut String) {
         Some((_, value)) => escape_text(value, line),
         None => line.push('-'),
     }
-}
-
-/// The user name of `Authorization: Basic` (RFC 7617).
-pub(super) fn user_name(head: &Head) -> Option<Vec<u8>> {
-    let value = head.known(Known::Authorization)?;
-    let scheme = value.get(..6)?;
-    if !scheme.eq_ignore_ascii_case(b"basic ") {
-        return None;
-    }
-    let mut pair = BASE64_STANDARD.decode(value[6..].trim_ascii()).ok()?;
-    let colon = memchr::memchr(b':', &pair)?;
-    pair.truncate(colon);
-    Some(pair).filter(|name| !name.is_empty())
 }
