@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 
@@ -76,6 +77,13 @@ APP = """
         if path == "/close":
             return Closing([b"x"])
         return [repr(sys.exc_info()[1]).encode()]
+"""
+
+
+CALLABLE = """
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return []
 """
 
 
@@ -243,3 +251,29 @@ def test_a_statsd_counts_exceptions(server, own):
         server.send_signal(signal.SIGTERM)
         server.wait()
     assert "gunicorn.log.error" not in found
+
+
+def test_a_logger_that_writes_when_its_booting_worker_is_told_to_leave_does_not_keep_it(server):
+    server.write("app.py", "import os\nopen(f'loaded.{os.getpid()}', 'w').close()\n" + CALLABLE)
+    server.start(
+        "app:application",
+        config="""
+            import os, time
+            from gunicorn.glogging import Logger
+            class Own(Logger):
+                def info(self, msg, *args, **kwargs):
+                    if "Booting" in msg and not os.path.exists("writes"):
+                        open("writes", "w").close()
+                        time.sleep(60)
+                    super().info(msg, *args, **kwargs)
+            logger_class = Own
+        """,
+    )
+    eventually((server.folder / "writes").exists)
+    (first,) = server.workers()
+    os.kill(first, signal.SIGTERM)
+    assert server.get("/").status == 200
+    assert not (server.folder / f"loaded.{first}").exists()
+    assert f"Booting worker with pid: {first}" in server.log
+    assert "failed" not in server.log
+    assert "Traceback" not in server.log

@@ -30,6 +30,12 @@ pub(crate) fn prepare(control: &Arc<Control>, bus: &Arc<Bus>) {
     });
 }
 
+/// Whether this process is a worker that was asked to leave at once.
+pub(crate) fn is_leaving() -> bool {
+    let target = TARGET.get();
+    target.is_some_and(|target| target.control.exit().is_some())
+}
+
 /// Installs the handlers of a worker.
 #[pyfunction]
 #[pyo3(name = "install_signals")]

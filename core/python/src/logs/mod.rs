@@ -6,5 +6,5 @@ mod relay;
 mod told;
 
 pub(crate) use raised::log_exception;
-pub(crate) use relay::{LoggerRelay, pass};
+pub(crate) use relay::{LoggerRelay, deliver, pass};
 pub(crate) use told::{Facts, Told, told};

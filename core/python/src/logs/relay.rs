@@ -15,7 +15,8 @@ use pyo3::types::PyDict;
 use tricorn_server::log::{self as logs, CRITICAL, Raised, Relay, Thrown};
 
 use super::raised::while_handling;
-use crate::failure::trace;
+use crate::failure::{exit_code, trace};
+use crate::signals::is_leaving;
 
 /// A logger, and what waits for it.
 pub(crate) struct LoggerRelay {
@@ -66,6 +67,11 @@ impl LoggerRelay {
                 None => logger.call_method1(method, (message,)).map(drop),
             };
             if let Err(error) = told {
+                if leaves(py, &error) {
+                    // A signal's, which has come while the logger wrote: it is not for the logger.
+                    INTERRUPTED.set(Some(error));
+                    return logs::write_natively(message);
+                }
                 complain(py, method, &error);
                 let trace = raised.map_or_else(String::new, |it| format!("\n{}", trace(py, it)));
                 logs::write_natively(&format!("it was to log: {message}{trace}"));
@@ -90,6 +96,11 @@ fn exception(thrown: &Thrown) -> Option<&PyErr> {
     thrown.0.downcast_ref()
 }
 
+/// Whether an exception is that by which a signal has this process leave.
+fn leaves(py: Python<'_>, error: &PyErr) -> bool {
+    exit_code(py, error).is_some() && is_leaving()
+}
+
 /// What the logger raises itself, the native log tells.
 fn complain(py: Python<'_>, method: &str, error: &PyErr) {
     let trace = trace(py, error);
@@ -100,8 +111,19 @@ thread_local! {
     /// This thread is inside the logger.
     static DELIVERING: Cell<bool> = const { Cell::new(false) };
 
+    /// A signal's exception that this thread was to leave by, while it was inside the logger.
+    static INTERRUPTED: Cell<Option<PyErr>> = const { Cell::new(None) };
+
     /// What this thread logs has been through the logger, or is not its affair.
     static PASSES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets an operator's own logger have what waits for it, from inside code that can be left by an
+/// exception.
+pub(crate) fn deliver() -> PyResult<()> {
+    INTERRUPTED.set(None);
+    logs::deliver();
+    INTERRUPTED.take().map_or(Ok(()), Err)
 }
 
 /// Somebody hears the server's own logger, in Python.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use pyo3::prelude::*;
 
-use crate::logs::pass;
+use crate::logs::{deliver, pass};
 
 /// The stream. It is shared by all requests of a worker; what each thread has begun is its own.
 #[pyclass(frozen, module = "tricorn._native")]
@@ -38,22 +38,23 @@ fn take_lines(text: &str) -> String {
     })
 }
 
-fn log_lines(text: &str) {
+fn log_lines(text: &str) -> PyResult<()> {
     let lines = text.lines().map(|line| line.trim_end_matches('\r'));
     for line in lines.filter(|line| !line.is_empty()) {
         // It is no message of a logger's: filters and handlers are not asked.
         pass(|| log::error!("{line}"));
     }
     // The request may go on for long, and its lines are not to wait for its end.
-    tricorn_server::log::deliver();
+    deliver()
 }
 
 /// Logs what this thread's request has begun: the next one begins anew.
-pub(super) fn flush_errors() {
+pub(super) fn flush_errors() -> PyResult<()> {
     let begun = BEGUN.with_borrow_mut(std::mem::take);
-    if !begun.is_empty() {
-        log_lines(&begun);
+    if begun.is_empty() {
+        return Ok(());
     }
+    log_lines(&begun)
 }
 
 #[pymethods]
@@ -61,23 +62,23 @@ impl ErrorStream {
     /// Writes text; each line is logged when it is complete.
     #[pyo3(signature = (text, /))]
     #[allow(clippy::unused_self)]
-    fn write(&self, text: &str) -> usize {
-        log_lines(&take_lines(text));
-        text.chars().count()
+    fn write(&self, text: &str) -> PyResult<usize> {
+        log_lines(&take_lines(text))?;
+        Ok(text.chars().count())
     }
 
     /// Writes several texts.
     #[pyo3(signature = (lines, /))]
     fn writelines(&self, lines: &Bound<'_, PyAny>) -> PyResult<()> {
         for line in lines.try_iter()? {
-            self.write(line?.extract()?);
+            self.write(line?.extract()?)?;
         }
         Ok(())
     }
 
     /// Logs a line that is not complete.
     #[allow(clippy::unused_self)]
-    fn flush(&self) {
-        flush_errors();
+    fn flush(&self) -> PyResult<()> {
+        flush_errors()
     }
 }

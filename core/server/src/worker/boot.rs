@@ -150,14 +150,13 @@ fn initialize(job: Job, runtime: &Arc<dyn Runtime>, means: Means) -> Result<i32,
     unless_asked_to_leave(runtime.set_up(), &means.control)?;
     drop_privileges(&job.config)?;
     fire(&job.bus, Event::WorkerInit)?;
+    unless_asked_to_leave(Ok(()), &means.control)?;
     unless_asked_to_leave(runtime.load(), &means.control)?;
     let serving = Driver::of(job.config.worker_class)
         .map(|driver| Ok::<_, Failure>((driver, runtime.gateway()?)))
         .transpose()?;
     fire(&job.bus, Event::PostWorkerInit)?;
-    if let Some(code) = means.control.exit() {
-        return Err(Early::Exit(code));
-    }
+    unless_asked_to_leave(Ok(()), &means.control)?;
     match serving {
         Some((driver, gateway)) => step(Step::Run, runtime, move |runtime| {
             let shared = share(job, means)?;
@@ -173,11 +172,12 @@ fn initialize(job: Job, runtime: &Arc<dyn Runtime>, means: Means) -> Result<i32,
     }
 }
 
-/// What a step came to. Where a signal has asked the worker to leave, that is why it failed.
+/// What a step came to. Where a signal has asked the worker to leave, it does not matter: that is why
+/// the step failed, if it did, or else its exception has met somebody who does not let it pass.
 fn unless_asked_to_leave(done: Result<(), Failure>, control: &Control) -> Result<(), Early> {
-    match (done, control.exit()) {
-        (Err(_), Some(code)) => Err(Early::Exit(code)),
-        (done, _) => Ok(done?),
+    match control.exit() {
+        Some(code) => Err(Early::Exit(code)),
+        None => Ok(done?),
     }
 }
 
