@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 
 import pytest
 
@@ -313,3 +314,35 @@ def test_every_request_has_its_line_and_its_record(server, count):
     assert len(lines(server)) == int(count) + 1
     assert len(heard(server, "/hello")) == int(count)
     assert len(heard(server, "400")) == 1
+
+
+def test_a_statsd_counts_what_is_heard_once(server):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(20)
+        address = f"127.0.0.1:{sock.getsockname()[1]}"
+        server.start(PLAIN, "--statsd-host", address, config=f"{HANDLER}\n    {BOTH}\n")
+        server.get("/raise")
+        server.wait_for_log("Error handling request GET /raise")
+        server.get("/hello")
+        found = ""
+        while "gunicorn.request.status.200:" not in found:
+            found += sock.recv(4096).decode() + "\n"
+    assert found.count("gunicorn.log.exception:1|c") == 1
+    assert "gunicorn.log.error" not in found
+
+
+def test_a_record_says_how_long_its_request_took_though_no_line_does(server):
+    server.start(
+        PLAIN,
+        *LOG,
+        config="""
+            import logging
+            logging.getLogger("gunicorn.access").addFilter(lambda record: record.args["D"] > 150000)
+        """,
+    )
+    with server.connect() as client:
+        client.get("/hello")
+        client.get("/sleep/0.2")
+    server.stop()
+    assert [line.split()[1] for line in lines(server)] == ["/sleep/0.2"]
