@@ -277,3 +277,61 @@ def test_a_logger_that_writes_when_its_booting_worker_is_told_to_leave_does_not_
     assert f"Booting worker with pid: {first}" in server.log
     assert "failed" not in server.log
     assert "Traceback" not in server.log
+
+
+def test_a_request_whose_line_is_being_written_does_not_outlive_a_quick_stop(server):
+    server.write(
+        "app.py",
+        """
+        def application(environ, start_response):
+            environ["wsgi.errors"].write("a line\\n")
+            open("went on", "w").close()
+            start_response("200 OK", [])
+            return []
+        """,
+    )
+    server.start(
+        "app:application",
+        config="""
+            import time
+            from gunicorn.glogging import Logger
+            class Own(Logger):
+                def error(self, msg, *args, **kwargs):
+                    if msg == "a line":
+                        open("writes", "w").close()
+                        time.sleep(60)
+                    super().error(msg, *args, **kwargs)
+            logger_class = Own
+        """,
+    )
+    with server.connect() as client:
+        client.request("/")
+        eventually((server.folder / "writes").exists)
+        (first,) = server.workers()
+        os.kill(first, signal.SIGQUIT)
+        server.wait_for_log(f"Worker exiting (pid: {first})")
+    assert not (server.folder / "went on").exists()
+    assert "[ERROR] a line" in server.log
+    assert "the logger's" not in server.log
+
+
+def test_a_quick_stop_while_a_logger_writes_an_access_line_is_no_failure_of_the_logger(server):
+    server.write("app.py", CALLABLE)
+    server.start(
+        "app:application",
+        config="""
+            import time
+            from gunicorn.glogging import Logger
+            class Own(Logger):
+                def access(self, resp, req, environ, request_time):
+                    open("writes", "w").close()
+                    time.sleep(60)
+            logger_class = Own
+        """,
+    )
+    server.get("/")
+    eventually((server.folder / "writes").exists)
+    (first,) = server.workers()
+    os.kill(first, signal.SIGQUIT)
+    server.wait_for_log(f"Worker exiting (pid: {first})")
+    assert "failed" not in server.log

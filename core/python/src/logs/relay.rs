@@ -97,7 +97,7 @@ fn exception(thrown: &Thrown) -> Option<&PyErr> {
 }
 
 /// Whether an exception is that by which a signal has this process leave.
-fn leaves(py: Python<'_>, error: &PyErr) -> bool {
+pub(super) fn leaves(py: Python<'_>, error: &PyErr) -> bool {
     exit_code(py, error).is_some() && is_leaving()
 }
 

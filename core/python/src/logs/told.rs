@@ -11,6 +11,7 @@ use tricorn_server::exchange::{Finished, Record};
 use tricorn_server::log::{AccessLines, access_lines};
 
 use super::log_exception;
+use super::relay::leaves;
 
 /// Who is told.
 pub(crate) enum Told {
@@ -93,7 +94,10 @@ impl Told {
                 let called = logger
                     .bind(py)
                     .call_method1(intern!(py, "access"), arguments);
-                if let Err(error) = called {
+                // What a signal raises is not the logger's failure, and the worker leaves all the same.
+                if let Err(error) = called
+                    && !leaves(py, &error)
+                {
                     log_exception(py, "The logger's access() failed", &error);
                 }
             }
