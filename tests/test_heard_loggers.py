@@ -346,3 +346,23 @@ def test_a_record_says_how_long_its_request_took_though_no_line_does(server):
         client.get("/sleep/0.2")
     server.stop()
     assert [line.split()[1] for line in lines(server)] == ["/sleep/0.2"]
+
+
+def test_a_filter_and_a_formatter_of_the_operators_own_go_together(server):
+    server.start(
+        PLAIN,
+        *LOG,
+        config=f"""{FILTER}{HANDLER}
+    {ADD_FILTER}
+    {BOTH}
+    def access_log_formatter(atoms):
+        if atoms["U"] == "/id":
+            raise ValueError("no line for this")
+        return "mine " + atoms["U"]
+    """,
+    )
+    for path in ("/pid", "/hello", "/id"):
+        server.get(path)
+    assert logged(server, 2) == ["mine /hello", "GET /id 200 1"]
+    assert heard(server, "/hello")[0][2] == "GET /hello 200 5"
+    server.wait_for_log("ValueError: no line for this")

@@ -14,6 +14,9 @@ from typing import Any
 
 from tricorn import _native
 
+#: The attribute of a record that has the line which an operator's own formatter has made.
+LINE = "access_line"
+
 #: What of a logger or a handler, once it is set, may make somebody hear or silence it.
 _TELLING = frozenset(("disabled", "filters", "formatter", "handlers", "level", "propagate"))
 
@@ -79,7 +82,8 @@ class NativeAccessHandler(_Noticed, logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Log a record."""
         try:
-            _native.log_access(self.format(record))
+            made = None if self.formatter else vars(record).get(LINE)
+            _native.log_access(self.format(record) if made is None else made)
         except Exception:
             self.handleError(record)
 
@@ -91,24 +95,24 @@ class _Watch:
     access: tuple[logging.Logger, int] | None = None
 
 
-def attend(errors: logging.Logger, level: int, access: logging.Logger | None) -> None:
+def attend(errors: logging.Logger, level: int, access: logging.Logger) -> None:
     """Look at the loggers from now on, and whenever something is set on them."""
     for log in (errors, access):
-        if log is not None and not isinstance(log, _NoticedLogger):
+        if not isinstance(log, _NoticedLogger):
             # One of a class of somebody's own may not allow it: it is looked at now and then.
             with contextlib.suppress(TypeError):
                 log.__class__ = type(type(log).__name__, (_NoticedLogger, type(log)), {})
     _Watch.errors = errors, level
-    _Watch.access = None if access is None else (access, logging.INFO)
+    _Watch.access = access, logging.INFO
     look()
 
 
 def look() -> None:
     """Find out whether anybody hears the loggers."""
     errors, access = _Watch.errors, _Watch.access
-    if errors is not None:
+    if errors is not None and access is not None:
         heard = _is_heard(*errors) or (_logging_is_patched() and not errors[0].disabled)
-        _native.hear(heard, access is not None and _is_heard(*access))
+        _native.hear(heard, _is_heard(*access))
 
 
 def _is_heard(log: logging.Logger, level: int) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tricorn import _classes, _loading, _native, glogging
-from tricorn._handlers import NativeAccessHandler, NativeHandler, attend
+from tricorn._handlers import LINE, NativeAccessHandler, NativeHandler, attend
 
 if TYPE_CHECKING:
     from tricorn.config import Config
@@ -33,8 +33,7 @@ class Logger(glogging.Logger):
         _take(self.error_log, NativeHandler())
         _take(self.access_log, NativeAccessHandler())
         if not (_is_plugin(cfg.settings["logger_class"].value) or _is_log4rs(cfg)):
-            makes_lines = cfg.access_log_formatter is None
-            attend(self.error_log, self.loglevel, self.access_log if makes_lines else None)
+            attend(self.error_log, self.loglevel, self.access_log)
 
     def info(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log at the level info."""
@@ -51,6 +50,13 @@ class Logger(glogging.Logger):
             _native.metric(str(extra["metric"]), str(extra["value"]), str(extra.get("mtype")))
         if msg:
             super().log(lvl, msg, *args, **kwargs)
+
+    def _access(
+        self, line: str, resp: Any, req: Any, environ: dict[str, Any], request_time: Any
+    ) -> None:
+        """Log a request whose line an operator's own formatter has made."""
+        atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
+        self.access_log.info(glogging.access_format(self.cfg), atoms, extra={LINE: line})
 
     def reopen_files(self) -> None:
         """Open the log files again."""

@@ -24,6 +24,8 @@ pub(crate) enum Told {
     /// A callable that makes a line of the atoms.
     Formatter {
         callable: Py<PyAny>,
+        /// The server's own logger, which has the line while anybody hears it in Python.
+        logger: Py<PyAny>,
         lines: AccessLines,
         /// What makes the line where the callable fails.
         fallback: Format,
@@ -56,6 +58,7 @@ pub(crate) fn told(
         .map_err(|invalid| pyo3::exceptions::PyValueError::new_err(invalid.to_string()))?;
     Ok(Some(Told::Formatter {
         callable: callable.unbind(),
+        logger: worker.getattr(intern!(py, "log"))?.unbind(),
         lines,
         fallback,
         failures: AtomicU64::new(0),
@@ -103,21 +106,31 @@ impl Told {
             }
             Self::Formatter {
                 callable,
+                logger,
                 lines,
                 fallback,
                 failures,
             } => {
                 let arguments = (callable, resp, req, environ, request_time);
-                let line = py
+                let made = py
                     .import(intern!(py, "tricorn._access"))
                     .and_then(|module| module.call_method1(intern!(py, "formatted"), arguments))
                     .and_then(|line| line.extract::<String>());
-                match line {
-                    Ok(line) => lines.add(|place| place.push_str(&line)),
-                    Err(error) => {
-                        complain(py, failures, &error);
-                        lines.add(|place| fallback.render(&record(finished), place));
-                    }
+                let line = made.unwrap_or_else(|error| {
+                    complain(py, failures, &error);
+                    let mut line = String::new();
+                    fallback.render(&record(finished), &mut line);
+                    line
+                });
+                if !is_heard() {
+                    return lines.add(|place| place.push_str(&line));
+                }
+                let arguments = (line, resp, req, environ, request_time);
+                let told = logger
+                    .bind(py)
+                    .call_method1(intern!(py, "_access"), arguments);
+                if let Err(error) = told {
+                    log_exception(py, "an access line cannot be logged", &error);
                 }
             }
         }
