@@ -387,3 +387,40 @@ def test_a_final_status_below_200_ends_the_connection(server):
         client.request("/")
         assert client.head().status == 103
         assert client.is_closed()
+
+
+# What an application holds on to is not the client's affair.
+
+
+@pytest.mark.parametrize("held", ["environ", "environ['wsgi.input']"])
+def test_a_connection_ends_though_the_application_holds_on_to_its_request(server, arguments, held):
+    server.write(
+        "app.py",
+        f"""
+        kept = []
+        def application(environ, start_response):
+            kept.append({held})
+            environ["wsgi.input"].read()
+            start_response("200 OK", [])
+            return [b"done"]
+        """,
+    )
+    server.start("app:application", *arguments)
+    with server.connect() as client:
+        reply = client.post("/", b"abc", "Connection: close")
+        assert reply.body == b"done"
+        assert client.is_closed()
+
+
+def test_a_connection_ends_though_its_request_is_logged_by_python(server, arguments):
+    config = """
+        import copy
+        from gunicorn.glogging import CONFIG_DEFAULTS
+        accesslog = "-"
+        logconfig_dict = copy.deepcopy(CONFIG_DEFAULTS)
+    """
+    server.start(PLAIN, *arguments, config=config)
+    for _ in range(3):
+        with server.connect() as client:
+            assert client.post("/hello", b"abc", "Connection: close").status == 200
+            assert client.is_closed()

@@ -541,3 +541,48 @@ def test_a_subclass_of_the_statsd_logger_is_told_of_the_workers(server):
         found = set()
         while not {"p.gunicorn.workers:1|g", "p.gunicorn.requests:1|c|@1.0"} <= found:
             found.add(sock.recv(4096).decode())
+
+
+@pytest.mark.parametrize("path", ["/raises", "/close"])
+def test_a_logger_in_python_has_the_exception_of_a_request_beside_the_message(
+    server, arguments, path
+):
+    server.write(
+        "app.py",
+        """
+        class Body(list):
+            def close(self):
+                raise ValueError("on purpose")
+
+        def application(environ, start_response):
+            if environ["PATH_INFO"] == "/raises":
+                raise ValueError("on purpose")
+            start_response("200 OK", [])
+            return Body([b"done"])
+        """,
+    )
+    config = """
+        import json, logging
+        from gunicorn.glogging import Logger
+
+        class AsJson(logging.Formatter):
+            def format(self, record):
+                raised = record.exc_info and [record.exc_info[0].__name__, str(record.exc_info[1])]
+                frames = record.exc_info and record.exc_info[2].tb_frame.f_code.co_name
+                return json.dumps([record.getMessage(), raised, bool(frames)])
+
+        class Own(Logger):
+            def setup(self, cfg):
+                super().setup(cfg)
+                for handler in self.error_log.handlers:
+                    handler.setFormatter(AsJson())
+
+        logger_class = Own
+    """
+    server.start("app:application", *arguments, config=config, PYTHONUNBUFFERED="1")
+    server.get(path)
+    server.wait_for_log("on purpose")
+    (line,) = [line for line in server.log.splitlines() if "on purpose" in line]
+    message, raised, has_frames = json.loads(line)
+    assert message in {"Error handling request GET /raises", "The application's close() failed"}
+    assert (raised, has_frames) == (["ValueError", "on purpose"], True)

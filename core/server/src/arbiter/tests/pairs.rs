@@ -118,19 +118,19 @@ fn what_comes_of_a_worker_in_each_state_at_each_event() {
         ),
         (
             Event::Leave(Exit::Ok),
-            ["gone", "stopping", "stopping", "-", "-", "-", "-"],
+            ["-", "stopping", "stopping", "-", "-", "-", "-"],
         ),
         (
             signal(Signal::Term),
-            ["gone", "stopping", "stopping", "-", "-", "-", "-"],
+            ["-", "stopping", "stopping", "-", "-", "-", "-"],
         ),
         (
             signal(Signal::Int),
-            ["gone", "stopping", "stopping", "-", "-", "-", "-"],
+            ["-", "stopping", "stopping", "-", "-", "-", "-"],
         ),
         (
             signal(Signal::Quit),
-            ["gone", "stopping", "stopping", "-", "-", "-", "-"],
+            ["-", "stopping", "stopping", "-", "-", "-", "-"],
         ),
         (signal(Signal::Hup), ["-"; 7]),
         (signal(Signal::Ttin), ["-"; 7]),

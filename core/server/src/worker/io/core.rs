@@ -449,6 +449,10 @@ impl Core {
             }
             self.release_body(conn);
             self.table.remove(cell.key.place());
+            // Whoever holds on to the request holds the descriptor: the client does not wait for that.
+            if Arc::strong_count(cell) > 1 && !conn.taken_over {
+                conn.stream.finish();
+            }
             self.show_connections();
         }
     }
