@@ -275,6 +275,25 @@ def test_the_server_as_a_daemon(server):
     eventually(lambda: not pidfile.exists(), "the daemon ends")
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "(f'{name}=1' for name in ('A', 'B'))",
+        "map('='.join, {'A': '1', 'B': '1'}.items())",
+        "{'A=1': 0, 'B=1': 0}.keys()",
+        "dict.fromkeys(['A=1', 'B=1']).keys()",
+        "__import__('collections').deque(['A=1', 'B=1'])",
+    ],
+)
+def test_a_list_is_taken_from_whatever_can_be_gone_through(server, given):
+    settings = shown(server, config=f"raw_env = {given}\n")
+    assert settings["raw_env"] == ["A=1", "B=1"]
+
+
+def test_a_list_is_taken_from_a_set(server):
+    assert shown(server, config="raw_env = {'A=1'}\n")["raw_env"] == ["A=1"]
+
+
 # Looking at the settings.
 
 

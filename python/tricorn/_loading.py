@@ -165,6 +165,13 @@ def arity(handler: Callable[..., Any]) -> int | None:
     return sum(parameter.kind in positional for parameter in parameters)
 
 
+def is_async(handler: Any) -> bool:
+    """Say whether calling it does nothing yet, but makes what is to be awaited."""
+    if inspect.isclass(handler):
+        return False
+    return any(map(inspect.iscoroutinefunction, (handler, type(handler).__call__)))
+
+
 def describe(handler: Any) -> str:
     """Name a handler, as ``module:function``."""
     while isinstance(handler, functools.partial):

@@ -28,6 +28,8 @@ pub(super) struct Found<'py> {
     pub(super) arity: usize,
     /// Its name, as `module:function`.
     pub(super) described: String,
+    /// Whether calling it only makes what somebody would have to await.
+    pub(super) is_async: bool,
 }
 
 /// Imports a dotted name, and checks that the callable takes what it is given.
@@ -61,12 +63,13 @@ pub(super) fn find<'py>(
             format!("give a function that takes {signature}"),
         ));
     }
-    let describe = || -> PyResult<(Option<usize>, String)> {
+    let describe = || -> PyResult<(Option<usize>, String, bool)> {
         let arity = loading.call_method1(intern!(py, "arity"), (&callable,))?;
         let described = loading.call_method1(intern!(py, "describe"), (&callable,))?;
-        Ok((arity.extract()?, described.extract()?))
+        let is_async = loading.call_method1(intern!(py, "is_async"), (&callable,))?;
+        Ok((arity.extract()?, described.extract()?, is_async.extract()?))
     };
-    let (arity, described) = describe().map_err(wrong)?;
+    let (arity, described, is_async) = describe().map_err(wrong)?;
     let given = wanted.names.len();
     let arity = arity.unwrap_or(given);
     if !(wanted.accepts)(arity) {
@@ -77,6 +80,7 @@ pub(super) fn find<'py>(
         callable,
         arity,
         described,
+        is_async,
     })
 }
 

@@ -39,6 +39,7 @@ struct Candidate<'py> {
 pub(super) fn collect(
     py: Python<'_>,
     sources: &Sources<'_, '_>,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<(Event, Handler)>, Failure> {
     let mut candidates = registered(py, sources.loading)?;
     for (event, given) in sources.config {
@@ -59,7 +60,7 @@ pub(super) fn collect(
     }
     candidates
         .into_iter()
-        .map(|candidate| checked(sources.loading, candidate))
+        .map(|candidate| checked(sources.loading, candidate, warnings))
         .collect()
 }
 
@@ -201,6 +202,7 @@ pub(super) fn forget_registrations(py: Python<'_>, modules: &[&str]) {
 fn checked(
     loading: &Bound<'_, PyModule>,
     candidate: Candidate<'_>,
+    warnings: &mut Vec<String>,
 ) -> Result<(Event, Handler), Failure> {
     let Candidate {
         event,
@@ -222,6 +224,13 @@ fn checked(
         Source::CommandLine => refusal.exits_with(Exit::Usage),
         _ => refusal,
     })?;
+    if found.is_async {
+        let what = format!("{} is async, and nobody awaits it", found.described);
+        warnings.push(format!(
+            "{}: {what}: it does nothing (from {}); make a plain function of it",
+            wanted.title, wanted.origin
+        ));
+    }
     let handler = Handler {
         name: name.unwrap_or(found.described),
         source,

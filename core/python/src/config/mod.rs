@@ -34,7 +34,7 @@ pub(crate) fn check_setting<'py>(
     let wrong = |failure: tricorn_server::error::Failure| program::wrong_value(py, &failure);
     let mut settings = Settings::resolve(&[], |_| None).map_err(wrong)?;
     settings
-        .set(name, value::to_value(value), Source::Program)
+        .set(name, value::setting_value(name, value), Source::Program)
         .map_err(wrong)?;
     to_python(py, settings.value(name))
 }

@@ -9,7 +9,7 @@ use tricorn_server::error::Failure;
 use tricorn_server::hooks::Event;
 
 use super::source::{Given, Loaded, Read, load, prepare, read, settings, settle};
-use super::value::to_value;
+use super::value::{setting_value, to_value};
 use super::view;
 use crate::entry::print;
 use crate::failure::{exit_code, failure, summary};
@@ -151,7 +151,9 @@ pub(crate) fn read_for_program<'py>(
     let take = |words: Vec<String>| take.call1((words,))?.extract();
     let mut read = read(py, &line, &take).map_err(|failure| wrong_value(py, &failure))?;
     for (name, value) in better.iter() {
-        read.better.push((name.extract()?, to_value(&value)));
+        let name: String = name.extract()?;
+        let value = setting_value(&name, &value);
+        read.better.push((name, value));
     }
     Ok(Bound::new(py, Reading(read))?.into_any())
 }

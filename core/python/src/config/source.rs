@@ -18,7 +18,7 @@ use tricorn_server::plugin;
 
 use super::callables;
 use super::handlers::{self, Sources};
-use super::value::to_value;
+use super::value::{setting_value, to_value};
 use super::{view, worker_class};
 use crate::failure::failure;
 use crate::process;
@@ -195,7 +195,7 @@ pub(crate) fn settle(py: Python<'_>, read: &Read, given: &Given) -> Result<Loade
         .iter()
         .flat_map(|line| line.hooks.clone())
         .collect();
-    let scripted = handlers::collect(py, &sources)?;
+    let scripted = handlers::collect(py, &sources, &mut warnings)?;
     let cfg = view::config_object(py, &config, &[&config_hooks, &given.hooks]).map_err(wrong)?;
     warnings.extend(at_odds(&config));
     warnings.extend(config.settings.unhonoured());
@@ -396,7 +396,7 @@ fn sort_out(names: &Bound<'_, PyDict>, source: Source) -> File {
             continue;
         };
         if let Some(setting) = declared::find(&name) {
-            let value = to_value(&object);
+            let value = setting_value(&name, &object);
             match setting.ours.then(|| setting.check(value.clone())) {
                 Some(Err(why)) => file.warn(&name, &why),
                 _ => file.layer.values.push((name, value)),

@@ -4,10 +4,23 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use tricorn_server::config::{Object, Value};
+use tricorn_server::config::{Kind, Object, Value, declared};
 
 /// The longest that an object is shown.
 const SHOWN: usize = 80;
+
+/// What a setting is given, as a value: lists are taken from whatever can be gone through.
+pub(super) fn setting_value(name: &str, object: &Bound<'_, PyAny>) -> Value {
+    let value = to_value(object);
+    let is_list = declared::find(name).is_some_and(|setting| setting.kind == Kind::List);
+    match object.try_iter() {
+        Ok(items) if is_list && matches!(value, Value::Object(_)) => {
+            let items: PyResult<Vec<_>> = items.map(|item| Ok(to_value(&item?))).collect();
+            items.map_or(value, Value::List)
+        }
+        _ => value,
+    }
+}
 
 /// A Python object as a value. What is no plain value is passed on unopened.
 pub(super) fn to_value(object: &Bound<'_, PyAny>) -> Value {
