@@ -60,6 +60,9 @@ def completed(folder, *words):
         (["hooks", "list", "--prel"], {"--preload", "--preload-reload"}),
         (["plugin", "in"], {"inspect"}),
         (["completions", "z"], {"zsh"}),
+        (["migrate", "--j"], {"--json"}),
+        (["-k", "g"], {"gthread"}),
+        (["--log-level", "w"], {"warning"}),
     ],
 )
 def test_bash_completes_flags_words_files_and_verbs(tmp_path, words, offered):
@@ -101,6 +104,8 @@ def test_the_man_page_has_every_flag(tmp_path):
     titles = re.findall(r'^\.SH "?([^"\n]+)', page, re.MULTILINE)
     for title in ("NAME", "SYNOPSIS", "COMMANDS", "FILES", "ENVIRONMENT", "SIGNALS", "EXIT STATUS"):
         assert title in titles
+    for verb in ("hooks list", "plugin inspect", "migrate", "completions", "man"):
+        assert f"tricorn {verb}" in page[page.index(".SH COMMANDS") :]
     assert "GUNICORN_CMD_ARGS" in page
     assert "WEB_CONCURRENCY" in page
 

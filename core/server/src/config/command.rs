@@ -39,7 +39,13 @@ pub fn command() -> Command {
         .subcommand(plugin_command())
         .subcommand(
             Command::new(MIGRATE)
-                .about("Say what changes for a site that moves here from gunicorn"),
+                .about("Say what changes for a site that moves here from gunicorn")
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue))
+                .arg(
+                    Arg::new("file")
+                        .value_name("FILE")
+                        .value_hint(ValueHint::FilePath),
+                ),
         )
         .subcommands(pages::commands())
         .subcommand_precedence_over_arg(true)
@@ -107,10 +113,27 @@ fn argument(setting: &'static Setting) -> Arg {
             .default_missing_value(switch.on)
             .hide_possible_values(true)
             .value_parser(Suggested(switch.words)),
-        _ => argument
-            .action(ArgAction::Set)
-            .value_name(metavar(setting))
-            .allow_negative_numbers(true),
+        _ => {
+            let argument = argument
+                .action(ArgAction::Set)
+                .value_name(metavar(setting))
+                .allow_negative_numbers(true);
+            match usual(setting.name) {
+                [] => argument,
+                words => argument
+                    .hide_possible_values(true)
+                    .value_parser(Suggested(words)),
+            }
+        }
+    }
+}
+
+/// The words that are given most to a setting that takes others too.
+fn usual(name: &str) -> &'static [&'static str] {
+    match name {
+        "worker_class" => &["sync", "gthread"],
+        "loglevel" => &["debug", "info", "warning", "error", "critical"],
+        _ => &[],
     }
 }
 

@@ -37,6 +37,10 @@ const COMMANDS: Rows<'static> = &[
     ),
     ("tricorn plugin new NAME", "Begin a crate for a plugin."),
     (
+        "tricorn migrate [FILE] [-- COMMAND LINE]",
+        "Say what changes for a site that moves here from gunicorn.",
+    ),
+    (
         "tricorn completions SHELL",
         "Print completions for bash, zsh or fish.",
     ),
