@@ -123,8 +123,16 @@ def _takes_one(function: Callable[..., Any]) -> bool:
     return True
 
 
-def check(cfg: Config) -> None:
-    """Find the classes, callables and files that the logs' settings name."""
+def check(cfg: Config, is_rehearsal: bool) -> None:
+    """Find the classes, callables and files that the logs' settings name.
+
+    What the standard library is to be configured with is found out when the server starts; where
+    it does not, it is rehearsed.
+    """
     formatter(cfg)
     if issubclass(logger_class(cfg), glogging.Logger) and logger_class(cfg) is not Logger:
         glogging.check_files(cfg)
+        if is_rehearsal:
+            from tricorn import _rehearsal
+
+            _rehearsal.configure(cfg)

@@ -17,6 +17,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from tricorn import _access
@@ -114,39 +115,7 @@ class Logger:
             self._set_syslog_handler(self.error_log, cfg, self.syslog_fmt, "error")
             if not cfg.disable_redirect_access_to_syslog:
                 self._set_syslog_handler(self.access_log, cfg, self.syslog_fmt, "access")
-        self._configure(cfg)
-
-    def _configure(self, cfg: Any) -> None:
-        """Hand the loggers to the standard library's configuration, if there is one."""
-        check_files(cfg)
-        if cfg.logconfig_dict:
-            self._from_dict("logconfig_dict", cfg.logconfig_dict)
-        elif cfg.logconfig_json:
-            path = cfg.logconfig_json
-            try:
-                with open(path, encoding="utf-8") as file:
-                    given = json.load(file)
-            except (OSError, ValueError) as error:
-                what = f"{path!r} cannot be read: {error}"
-                raise Mistake(what, "name a JSON file", "logconfig_json") from error
-            self._from_dict("logconfig_json", given)
-        elif cfg.logconfig:
-            path = cfg.logconfig
-            defaults = CONFIG_DEFAULTS | {"__file__": path, "here": os.path.dirname(path)}
-            texts = {key: value for key, value in defaults.items() if isinstance(value, str)}
-            try:
-                logging.config.fileConfig(path, defaults=texts, disable_existing_loggers=False)
-            except Exception as error:
-                what = f"{path!r} is not a logging configuration: {error}"
-                mend = "see Python's logging.config.fileConfig"
-                raise Mistake(what, mend, "logconfig") from error
-
-    def _from_dict(self, setting: str, given: dict[str, Any]) -> None:
-        try:
-            logging.config.dictConfig(CONFIG_DEFAULTS | given)
-        except (ValueError, TypeError, AttributeError, ImportError) as error:
-            what = f"it is not a logging configuration: {error}"
-            raise Mistake(what, "see Python's logging.config.dictConfig", setting) from error
+        configure(cfg)
 
     def critical(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log at the level critical."""
@@ -320,6 +289,54 @@ def _give_away(handler: logging.FileHandler, cfg: Any) -> None:
     """Give a log file to the user that workers run as, where this process may do so."""
     if os.geteuid() == 0 and (cfg.uid or cfg.gid) and handler.stream:
         os.fchown(handler.stream.fileno(), cfg.uid, cfg.gid)
+
+
+def configure(
+    cfg: Any,
+    dict_config: Callable[..., None] = logging.config.dictConfig,
+    file_config: Callable[..., None] = logging.config.fileConfig,
+) -> None:
+    """Hand the loggers to the standard library's configuration, if there is one."""
+    check_files(cfg)
+    if cfg.logconfig_dict:
+        _from_dict("logconfig_dict", cfg.logconfig_dict, dict_config)
+    elif cfg.logconfig_json:
+        path = cfg.logconfig_json
+        try:
+            with open(path, encoding="utf-8") as file:
+                given = json.load(file)
+        except (OSError, ValueError) as error:
+            what = f"{path!r} cannot be read: {error}"
+            raise Mistake(what, "name a JSON file", "logconfig_json") from error
+        _from_dict("logconfig_json", given, dict_config)
+    elif cfg.logconfig:
+        path = cfg.logconfig
+        defaults = CONFIG_DEFAULTS | {"__file__": path, "here": os.path.dirname(path)}
+        texts = {key: value for key, value in defaults.items() if isinstance(value, str)}
+        try:
+            file_config(path, defaults=texts, disable_existing_loggers=False)
+        except Exception as error:
+            what = f"{path!r} is not a logging configuration: {_reason(error)}"
+            mend = "see Python's logging.config.fileConfig"
+            raise Mistake(what, mend, "logconfig") from error
+
+
+def _from_dict(setting: str, given: dict[str, Any], dict_config: Callable[..., None]) -> None:
+    try:
+        dict_config(CONFIG_DEFAULTS | given)
+    except (ValueError, TypeError, AttributeError, ImportError) as error:
+        what = f"it is not a logging configuration: {_reason(error)}"
+        raise Mistake(what, "see Python's logging.config.dictConfig", setting) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Say what is wrong, and why: the standard library leaves that to the exception before."""
+    reasons = [str(error)]
+    while error.__cause__ is not None:
+        error = error.__cause__
+        if str(error) not in reasons[-1]:
+            reasons.append(str(error))
+    return ": ".join(reasons)
 
 
 def check_files(cfg: Any) -> None:

@@ -158,7 +158,7 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
         .map_err(|error| us(&error))?;
     let check_only = is_probe || is_printed || wants("check_config");
     arbiter::check(&loaded.generation)?;
-    check_logs(py, &loaded)?;
+    check_logs(py, &loaded, check_only)?;
     let app = application(py, program, &loaded).map_err(|error| us(&error))?;
     if check_only {
         return check(py, &app);
@@ -316,9 +316,10 @@ fn us(error: &PyErr) -> Failure {
 }
 
 /// Finds the classes, callables and files that the logs' settings name.
-fn check_logs(py: Python<'_>, loaded: &Loaded) -> Result<(), Failure> {
+fn check_logs(py: Python<'_>, loaded: &Loaded, check_only: bool) -> Result<(), Failure> {
     let logger = py.import(intern!(py, "tricorn._logger"));
-    let found = logger.and_then(|module| module.call_method1(intern!(py, "check"), (&loaded.cfg,)));
+    let found = logger
+        .and_then(|module| module.call_method1(intern!(py, "check"), (&loaded.cfg, check_only)));
     let settings = &loaded.generation.config.settings;
     found
         .map(drop)

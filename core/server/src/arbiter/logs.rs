@@ -7,7 +7,7 @@ use nix::unistd::{AccessFlags, Uid, access as access_to};
 
 use super::host::Generation;
 use crate::access::{Exclude, Format};
-use crate::config::{AccessSink, Config, Maker, StatsdAddress, SyslogAddress};
+use crate::config::{AccessSink, Address, Config, Maker, StatsdAddress, SyslogAddress};
 use crate::error::{Blame, Failure};
 use crate::log::{self, Options, Owner, Target, statsd, syslog};
 use crate::plugin;
@@ -107,23 +107,36 @@ fn check_files(config: &Config) -> Result<(), Failure> {
         ("errorlog", logging.errorlog.as_ref()),
         ("accesslog", access),
     ] {
-        let Some(Target::File(path)) = path.map(|path| file_or_stream(path)) else {
-            continue;
-        };
-        let place = if path.exists() {
-            Some(path.as_path())
-        } else {
-            path.parent()
-        };
-        let allowed = place.map_or(Ok(()), |place| access_to(place, AccessFlags::W_OK));
-        allowed.map_err(|error| {
-            let what = format!("cannot write the log {}: {}", path.display(), error.desc());
-            Failure::operator(format!("setting '{setting}': {what}"))
-                .from_origin(config.settings.source(setting).to_string())
-                .mend("give a path this user may write")
-        })?;
+        if let Some(Target::File(path)) = path.map(|path| file_or_stream(path)) {
+            check_place(config, setting, ("write the log", &path))?;
+        }
     }
-    Ok(())
+    for address in &config.bind {
+        if let Address::Unix(path) = address {
+            check_place(config, "bind", ("listen on", path))?;
+        }
+    }
+    config.pidfile.as_deref().map_or(Ok(()), |path| {
+        check_place(config, "pidfile", ("write the pidfile", path))
+    })
+}
+
+/// Looks whether a file can be written, or made where it is to be.
+fn check_place(config: &Config, setting: &str, what: (&str, &Path)) -> Result<(), Failure> {
+    let (wish, path) = what;
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let place = if path.exists() {
+        Some(path.as_path())
+    } else {
+        path.parent()
+    };
+    let allowed = place.map_or(Ok(()), |place| access_to(place, AccessFlags::W_OK));
+    allowed.map_err(|error| {
+        let what = format!("cannot {wish} {}: {}", path.display(), error.desc());
+        Failure::operator(format!("setting '{setting}': {what}"))
+            .from_origin(config.settings.source(setting).to_string())
+            .mend("give a path this user may write")
+    })
 }
 
 fn foreign(config: &Config) -> Result<Option<log::Foreign>, Failure> {

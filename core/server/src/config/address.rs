@@ -35,6 +35,12 @@ pub enum InvalidAddress {
     /// An IPv6 address without its closing bracket.
     #[error("'{0}' has an opening bracket and no closing one")]
     Bracket(String),
+    /// It has a scheme that is none of an address's.
+    #[error("'{0}' is a URL: of schemes there are tcp://, unix: and fd://")]
+    Url(String),
+    /// A comma stands in it.
+    #[error("'{0}' is more than one address: they are a list, or a flag that is repeated")]
+    Several(String),
 }
 
 const DEFAULT_PORT: u16 = 8000;
@@ -63,7 +69,14 @@ impl Address {
             };
         }
         let lower = text.to_ascii_lowercase();
-        tcp(lower.strip_prefix("tcp://").unwrap_or(&lower))
+        let place = lower.strip_prefix("tcp://").unwrap_or(&lower);
+        if place.contains(',') {
+            return Err(InvalidAddress::Several(text.to_owned()));
+        }
+        if place.contains("://") {
+            return Err(InvalidAddress::Url(text.to_owned()));
+        }
+        tcp(place)
     }
 }
 
@@ -137,5 +150,7 @@ mod tests {
         assert!(shown("fd://x").contains("not a file descriptor"));
         assert!(shown("unix:").contains("not followed by a path"));
         assert!(shown("[::1").contains("no closing one"));
+        assert!(shown("http://a.example:80").contains("'http://a.example:80' is a URL"));
+        assert!(shown("a:80,b:80").contains("'a:80,b:80' is more than one address"));
     }
 }
