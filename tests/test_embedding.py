@@ -225,6 +225,21 @@ def test_check_config_is_heeded_by_a_program(server):
     assert run(server).returncode == 0
 
 
+@pytest.mark.parametrize("named", ["sync", "gunicorn.workers.sync.SyncWorker"])
+def test_a_program_sees_which_class_its_threads_make_of_sync(server, named):
+    program = """
+        from tricorn.config import Config
+
+        cfg = Config()
+        cfg.set("worker_class", "NAMED")
+        assert cfg.worker_class_str == "NAMED"
+        cfg.set("threads", 2)
+        print(cfg.worker_class_str, cfg.worker_class.__name__)
+    """
+    server.write("program.py", program.replace("NAMED", named))
+    assert run(server).stdout == "gthread ThreadWorker\n"
+
+
 def run(server, *arguments):
     """Run the program to its end."""
     return subprocess.run(

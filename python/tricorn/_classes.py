@@ -37,8 +37,7 @@ def load_worker_class(given: Any, threads: int) -> type[Any]:
     """Return the workers' class that ``worker_class`` names or is, set up."""
     from tricorn.workers.base import Worker
 
-    if given == "sync" and threads > 1:
-        given = "gthread"
+    given = with_threads(given, threads)
     named = SUPPORTED_WORKERS.get(given, given) if isinstance(given, str) else given
     found = find_class("worker_class", named)
     if not isinstance(found, type) or not issubclass(found, Worker):
@@ -56,6 +55,12 @@ def _no_worker_class(given: Any, found: Any) -> Mistake:
         what = f"{name} is not a worker class"
         mend = "derive it from tricorn.workers.base.Worker"
     return Mistake(what, mend, "worker_class")
+
+
+def with_threads(given: Any, threads: int) -> Any:
+    """Return what ``worker_class`` comes to: sync with several threads is gthread."""
+    is_sync = isinstance(given, str) and (given == "sync" or given.endswith("SyncWorker"))
+    return "gthread" if is_sync and threads > 1 else given
 
 
 def examine_worker_class(given: Any) -> tuple[str, str | None, list[str]]:

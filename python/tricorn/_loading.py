@@ -86,8 +86,8 @@ def read_module(name: str, _start: str) -> dict[str, Any]:
 def _broken(what: str, error: Exception, path: str | None) -> Mistake:
     """Describe an exception in one line, with the place in the operator's file."""
     if isinstance(error, SyntaxError):
-        place = f"{error.filename}, line {error.lineno}"
-        return Mistake(f"{what} has a syntax error: {error.msg} ({place})", "mend it")
+        place = f" ({error.filename}, line {error.lineno})" if error.filename else ""
+        return Mistake(f"{what} has a syntax error: {error.msg}{place}", "mend it")
     frames = traceback.extract_tb(error.__traceback__)
     inside = [frame for frame in frames if path is None or frame.filename == path] or frames
     place = f"{inside[-1].filename}, line {inside[-1].lineno}" if inside else "?"

@@ -55,6 +55,8 @@ def main(arguments: list[str]) -> int:
             report = examine(site)
     except Mistake as mistake:
         return _complain(f"{mistake.what}; {mistake.mend}")
+    except SystemExit as end:
+        return _complain(f"the config file ends the program ({end.code}); give it what it wants")
     rows = [row for table in report.values() for row in table]
     code = 1 if any(row.verdict in HINDRANCES for row in rows) else 0
     return _say((as_json if "--json" in own else as_text)(site, report), code)

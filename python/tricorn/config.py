@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tricorn import _native
-from tricorn._classes import load_worker_class, worker_class_name
+from tricorn._classes import load_worker_class, with_threads, worker_class_name
 from tricorn._loading import Mistake, WrongValue, import_dotted
 
 if TYPE_CHECKING:
@@ -341,7 +341,8 @@ class Config:
     def worker_class_str(self) -> str:
         """The name of the worker class."""
         name = self.__dict__["_resolved"].get("worker_class_str")
-        return cast("str", name or worker_class_name(self.settings["worker_class"].value))
+        given = with_threads(self.settings["worker_class"].value, self.threads)
+        return cast("str", name or worker_class_name(given))
 
     @property
     def is_ssl(self) -> bool:
