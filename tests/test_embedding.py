@@ -154,6 +154,21 @@ def test_an_application_answers_help_and_mistakes_like_the_command(server):
 
 
 @pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("wrokers", "is 'workers' meant?"),
+        ("log_level", "is 'loglevel' meant?"),
+        ("colour", "see docs/reference/settings.md"),
+    ],
+)
+def test_a_setting_that_there_is_not_is_one_line(server, name, mend):
+    server.write("program.py", f"import tricorn\ntricorn.serve('app:app', {name}=3)\n")
+    ended = run(server)
+    assert ended.returncode == 1
+    assert ended.stderr == f"Error: there is no setting '{name}'; {mend}\n"
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("'workers': 'many'", "Error: setting 'workers': 'many' is not a whole number"),

@@ -44,6 +44,14 @@ class WrongValue(Mistake, ValueError, TypeError):
         super().__init__(what, "")
 
 
+class NoSetting(Mistake, AttributeError):
+    """There is no setting of a name."""
+
+    def __init__(self, name: str, meant: str | None) -> None:
+        mend = f"is {meant!r} meant?" if meant else "see docs/reference/settings.md"
+        super().__init__(f"there is no setting {name!r}", mend)
+
+
 class AppNotFound(Mistake):
     """The application is not where the operator says."""
 

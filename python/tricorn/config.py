@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tricorn import _native
 from tricorn._classes import load_worker_class, with_threads, worker_class_name
-from tricorn._loading import Mistake, WrongValue, import_dotted
+from tricorn._loading import Mistake, NoSetting, WrongValue, import_dotted
 
 if TYPE_CHECKING:
     import argparse
@@ -232,7 +232,7 @@ class Config:
             for stale in _RESOLVED.get(name, ()):
                 self.__dict__["_resolved"].pop(stale, None)
         else:
-            raise AttributeError(f"there is no setting {name!r}")
+            raise NoSetting(name, _native.nearly_a_setting(name))
 
     @property
     def statsd_host(self) -> tuple[str, int] | str | None:
