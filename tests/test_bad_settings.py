@@ -20,6 +20,8 @@ REFUSED = {
         ("'host:port'", "does not end in a port"),
         ("'127.0.0.1:99999'", "does not end in a port"),
         ("'[::1'", "opening bracket"),
+        ("'::1'", "an IPv6 address stands in brackets"),
+        ("':::8000'", "an IPv6 address stands in brackets"),
         ("'http://127.0.0.1:8000'", "is a URL"),
         ("'127.0.0.1:8000,127.0.0.1:8001'", "more than one address"),
         ("'unix:'", "not followed by a path"),

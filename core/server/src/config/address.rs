@@ -41,6 +41,9 @@ pub enum InvalidAddress {
     /// A comma stands in it.
     #[error("'{0}' is more than one address: they are a list, or a flag that is repeated")]
     Several(String),
+    /// An IPv6 address without brackets: nobody can tell where its port begins.
+    #[error("'{0}' has more than one colon: an IPv6 address stands in brackets")]
+    Bare(String),
 }
 
 const DEFAULT_PORT: u16 = 8000;
@@ -88,6 +91,9 @@ fn tcp(text: &str) -> Result<Address, InvalidAddress> {
         (host, after.strip_prefix(':'))
     } else {
         match text.rsplit_once(':') {
+            Some((host, _)) if host.contains(':') => {
+                return Err(InvalidAddress::Bare(text.to_owned()));
+            }
             Some((host, port)) => (host, Some(port)),
             None => (text, None),
         }
@@ -150,6 +156,7 @@ mod tests {
         assert!(shown("fd://x").contains("not a file descriptor"));
         assert!(shown("unix:").contains("not followed by a path"));
         assert!(shown("[::1").contains("no closing one"));
+        assert!(shown("::1:80").contains("'::1:80' has more than one colon"));
         assert!(shown("http://a.example:80").contains("'http://a.example:80' is a URL"));
         assert!(shown("a:80,b:80").contains("'a:80,b:80' is more than one address"));
     }
