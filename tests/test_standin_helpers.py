@@ -78,6 +78,7 @@ def test_a_helper_gives_what_gunicorns_gives(call, result):
         (lambda: util.load_class("no.such.Class"), RuntimeError),
         (lambda: util.load_entry_point("pytest", "no.group", "none"), ImportError),
         (lambda: util.import_app("no_such_module"), AppImportError),
+        (lambda: util.import_app("no_such_module:app"), ModuleNotFoundError),
         (lambda: util.import_app("os:nothing"), AppImportError),
         (lambda: util.import_app("os:path"), AppImportError),
         (lambda: util.check_is_writable("/nowhere/at/all"), RuntimeError),

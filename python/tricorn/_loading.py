@@ -56,6 +56,10 @@ class AppNotFound(Mistake):
     """The application is not where the operator says."""
 
 
+class NoModule(AppNotFound):
+    """There is no such module."""
+
+
 def read_file(path: str, start: str) -> dict[str, Any]:
     """Run a config file, named from the directory `start`, and return the names it leaves."""
     try:
@@ -257,7 +261,7 @@ def load_application(uri: str | None) -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             what = f"there is no module {error.name} for the application '{uri}'"
-            raise AppNotFound(what, "check the name, --chdir and --pythonpath") from None
+            raise NoModule(what, "check the name, --chdir and --pythonpath") from None
         raise
     try:
         application: Callable[..., Any] = functools.reduce(getattr, name.split("."), module)

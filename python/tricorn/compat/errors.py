@@ -29,3 +29,7 @@ class AppImportError(AppNotFound):
 
     def __init__(self, what: str = "there is no application", mend: str = "check it") -> None:
         super().__init__(what, mend)
+
+
+class AppModuleNotFoundError(AppImportError, ModuleNotFoundError):
+    """The application's module is not there: programs catch it as an import that fails."""

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from tricorn import _classes, _loading, _native
-from tricorn.compat.errors import AppImportError
+from tricorn.compat.errors import AppImportError, AppModuleNotFoundError
 from tricorn.workers import SUPPORTED_WORKERS
 
 #: Where a daemon's streams lead.
@@ -72,6 +72,8 @@ def import_app(module: str) -> Callable[..., Any]:
     """Import the application that ``MODULE``, ``MODULE:NAME`` or ``MODULE:NAME(ARGS)`` names."""
     try:
         return _loading.load_application(module)
+    except _loading.NoModule as missing:
+        raise AppModuleNotFoundError(missing.what, missing.mend) from missing
     except _loading.AppNotFound as missing:
         raise AppImportError(missing.what, missing.mend) from missing
 
