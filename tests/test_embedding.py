@@ -240,6 +240,41 @@ def test_check_config_is_heeded_by_a_program(server):
     assert run(server).returncode == 0
 
 
+@pytest.mark.parametrize("base", ["BaseApplication", "Application"])
+def test_a_program_keeps_a_configuration_of_its_own_class(server, base):
+    server.start_program(
+        APPLICATION
+        + f"""
+    from tricorn.app.base import {base} as Base
+    from tricorn.config import Config
+
+    class Own(Config):
+        def doubled(self):
+            return 2 * self.workers
+
+    class Site(Base):
+        def load_default_config(self):
+            self.cfg = Own(self.usage, prog=self.prog)
+
+        def init(self, parser, opts, args):
+            return {{}}
+
+        def load_config(self):
+            if Base.__name__ == "Application":
+                super().load_config()
+            self.cfg.set("bind", "127.0.0.1:0")
+            self.cfg.set("workers", 2)
+            self.cfg.set("post_worker_init", lambda worker: print("doubled:", worker.cfg.doubled()))
+
+        def load(self):
+            return application
+
+    Site().run()
+"""
+    )
+    server.wait_for_log("doubled: 4")
+
+
 @pytest.mark.parametrize("named", ["sync", "gunicorn.workers.sync.SyncWorker"])
 def test_a_program_sees_which_class_its_threads_make_of_sync(server, named):
     program = """

@@ -178,6 +178,7 @@ class Config:
 
     def _inherit(self, former: Config) -> None:
         """Keep what a program has set, and what it has hung on the object before."""
+        self.__class__ = type(former)
         self._given.update(former._given)
         self.settings.update(former._declared())
         for name, value in vars(former).items():
@@ -200,6 +201,7 @@ class Config:
         self, former: Config, left: tuple[dict[str, Any], list[str]], flags: Mapping[str, Any]
     ) -> None:
         """Have the hooks and the settings of a program, by what the config file and flags say."""
+        self.__class__ = type(former)
         declared = former._declared()
         self.settings.update(declared)
         names, hooks_of_file = left
