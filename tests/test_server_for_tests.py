@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import urllib.error
 import urllib.request
 
 import pytest
@@ -88,6 +89,32 @@ def test_a_server_for_tests_that_has_no_url_says_why(tmp_path):
         server.url  # noqa: B018
     with server, pytest.raises(RuntimeError, match=f"on {tmp_path}/socket, which has no URL"):
         server.url  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("settings", "asks", "said"),
+    [
+        ({}, signal.SIGUSR2, "a server for tests is not executed anew"),
+        (
+            {"preload_app": True, "preload_reload": True},
+            signal.SIGHUP,
+            "a server for tests is not executed anew",
+        ),
+    ],
+)
+def test_a_server_for_tests_never_executes_the_test_run_anew(settings, asks, said):
+    with tricorn.testing.Server(hello, **settings) as server:
+        os.kill(server.pid, asks)
+        eventually(lambda: said in server.log, "it is refused")
+        assert read(server.url + "/still") == b"/still"
+
+
+def test_a_server_for_tests_is_no_daemon():
+    with tricorn.testing.Server(hello, daemon=True) as server:
+        url = server.url
+        assert read(url + "/there") == b"/there"
+    with pytest.raises(urllib.error.URLError):
+        read(url + "/gone")
 
 
 # Test runs that end before their time.

@@ -7,10 +7,14 @@ import sys
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
+from tricorn._loading import Mistake
 from tricorn.config import ENVIRONMENT
 
 if TYPE_CHECKING:
     from tricorn.arbiter import Arbiter
+
+#: Why this process's program is not to be executed, if it is not.
+refusal: Mistake | None = None
 
 
 def execute(server: Arbiter, variables: Mapping[str, str], former: Container[str]) -> NoReturn:
@@ -19,6 +23,8 @@ def execute(server: Arbiter, variables: Mapping[str, str], former: Container[str
     ``variables`` are added to it; ``former`` are those that this process was passed itself.
     Handlers of ``pre_exec`` may have changed what is started, and where.
     """
+    if refusal is not None:
+        raise refusal
     start = server.cfg.env_orig
     environment = {name: value for name, value in start.items() if name not in former}
     environment.update(variables)

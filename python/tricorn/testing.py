@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tricorn import _execution
+from tricorn._loading import Mistake
 from tricorn.serving import Program, Served
 
 if TYPE_CHECKING:
@@ -140,6 +142,9 @@ class Server:
             os.setpgid(0, 0)
             self._take_streams()
             _end_with(watched)
+            _execution.refusal = Mistake(
+                "a server for tests is not executed anew", "the program would be the test run"
+            )
             program = Program(self.app, self._full_settings(tell))
             program.run()
         except SystemExit as end:
@@ -163,6 +168,8 @@ class Server:
     def _full_settings(self, tell: int) -> Settings:
         """Add the socket, and a hook that tells the test that a worker serves."""
         settings = self.settings.copy()
+        # Whoever has started it is to stop it.
+        settings["daemon"] = False
         if self._socket is not None:
             settings["bind"] = f"fd://{self._socket.fileno()}"
         own = settings.get("worker_ready", ())
