@@ -9,7 +9,15 @@ use tricorn_http::{Known, Version, percent_decode};
 use crate::exchange::Record;
 
 /// The bytes that an entry of `environ` stands for, where the application has changed it.
+#[inline]
 pub(super) fn changed<'r>(key: &str, record: &Record<'r>) -> Option<Cow<'r, [u8]>> {
+    if record.environ.is_empty() {
+        return None;
+    }
+    find(key, record)
+}
+
+fn find<'r>(key: &str, record: &Record<'r>) -> Option<Cow<'r, [u8]>> {
     let mut values = record.environ.iter();
     let (_, text) = values.find(|(name, _)| name.eq_ignore_ascii_case(key))?;
     // WSGI's texts stand for bytes, each character for one.
