@@ -117,6 +117,27 @@ def test_a_server_for_tests_is_no_daemon():
         read(url + "/gone")
 
 
+def test_a_server_for_tests_heeds_signals_that_the_test_run_does_not():
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        with tricorn.testing.Server(hello) as server:
+            assert read(server.url + "/there") == b"/there"
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+    assert server.exit_code == 0
+
+
+def test_a_server_for_tests_may_be_waited_for_by_somebody_else():
+    former = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with tricorn.testing.Server(hello) as server:
+            pid = server.pid
+    finally:
+        signal.signal(signal.SIGCHLD, former)
+    assert server.exit_code is None
+    assert not alive(pid)
+
+
 # Test runs that end before their time.
 
 PROGRAM = """

@@ -55,7 +55,7 @@ class Server:
         self.patience = patience
         self.settings = settings
         self.pid = 0
-        #: The code that the server has ended with.
+        #: The code that the server has ended with, unless somebody else has waited for it.
         self.exit_code: int | None = None
         self._files = contextlib.ExitStack()
         self._log: Path | None = None
@@ -140,6 +140,9 @@ class Server:
         code: Any = 1
         try:
             os.setpgid(0, 0)
+            # What the test run does about signals is its own affair.
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._take_streams()
             _end_with(watched)
             _execution.refusal = Mistake(
@@ -196,12 +199,15 @@ class Server:
             self._socket = self._bound = None
         return self.exit_code
 
-    def _reap(self) -> int:
+    def _reap(self) -> int | None:
         try:
             for _ in self._moments():
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
                 if pid:
                     return os.waitstatus_to_exitcode(status)
+        except ChildProcessError:
+            # Somebody else has waited for it.
+            return None
         except BaseException:
             self._kill()
             raise
