@@ -63,6 +63,11 @@ class Event(NamedTuple):
     is_gunicorns: bool
 
 
+def _kept(value: Any) -> Any:
+    """Return what can be looked at more than once."""
+    return list(value) if isinstance(value, Iterator) else value
+
+
 class Examiner:
     """Judges what a site asks for."""
 
@@ -73,7 +78,9 @@ class Examiner:
         self.file = site.place or ""
         #: The settings that the site sets: each one's value, and where it comes from.
         self.given: dict[str, tuple[Any, str]] = {
-            name: (value, self.file) for name, value in site.names.items() if name in self.known
+            name: (_kept(value), self.file)
+            for name, value in site.names.items()
+            if name in self.known
         }
         for source, line in site.lines.items():
             self.given.update((name, (value, source)) for name, value in line.settings.items())
@@ -202,6 +209,8 @@ class Examiner:
             return Fact(SAME, VARIABLE.format("hook")), shown
         if not all(takes):
             return Fact(REFUSED, f"it does not take {wanted}; gunicorn refuses it too"), shown
+        if any(map(_loading.is_async, found)):
+            return Fact(SAME, "async, and nobody awaits it: it does nothing, as in gunicorn"), shown
         if several or any(isinstance(one, str) and ":" in one for one in handlers):
             return Fact(BETTER, "tricorn's own way to name handlers; gunicorn refuses it"), shown
         usual = f"in {event.process}: {event.fires}"

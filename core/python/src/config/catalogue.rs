@@ -7,7 +7,7 @@ use pyo3::types::PyList;
 use tricorn_server::config::{Config, Layer, Reach, Settings, Source, cli, declared};
 use tricorn_server::hooks::{Event, Process};
 
-use super::value::{to_python, to_value};
+use super::value::{setting_value, to_python};
 
 /// More positional parameters than any event gives.
 const MOST: usize = 8;
@@ -106,7 +106,7 @@ pub(crate) fn judge_settings(
     let layer = Layer {
         source: Source::File(origin.into()),
         values: values
-            .map(|(name, value)| (name.clone(), to_value(value)))
+            .map(|(name, value)| (name.clone(), setting_value(name, value)))
             .collect(),
     };
     let settings = match Settings::resolve(&[layer], |_| None) {
