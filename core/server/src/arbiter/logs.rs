@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::unistd::{AccessFlags, Uid, access as access_to};
 
 use super::host::Generation;
@@ -108,35 +109,41 @@ fn check_files(config: &Config) -> Result<(), Failure> {
         ("accesslog", access),
     ] {
         if let Some(Target::File(path)) = path.map(|path| file_or_stream(path)) {
-            check_place(config, setting, ("write the log", &path))?;
+            let place = if path.exists() {
+                Some(path.as_path())
+            } else {
+                path.parent()
+            };
+            let allowed = place.map_or(Ok(()), |place| access_to(place, AccessFlags::W_OK));
+            allowed.map_err(|error| no_place(config, setting, ("write the log", &path), error))?;
         }
     }
     for address in &config.bind {
         if let Address::Unix(path) = address {
-            check_place(config, "bind", ("listen on", path))?;
+            // Whoever has bound it for this server may write there: it need not be this user.
+            check_folder(path, AccessFlags::F_OK)
+                .map_err(|error| no_place(config, "bind", ("listen on", path), error))?;
         }
     }
     config.pidfile.as_deref().map_or(Ok(()), |path| {
-        check_place(config, "pidfile", ("write the pidfile", path))
+        check_folder(path, AccessFlags::W_OK)
+            .map_err(|error| no_place(config, "pidfile", ("write the pidfile", path), error))
     })
 }
 
-/// Looks whether a file can be written, or made where it is to be.
-fn check_place(config: &Config, setting: &str, what: (&str, &Path)) -> Result<(), Failure> {
-    let (wish, path) = what;
+/// Looks at the folder that a file is to be made in.
+fn check_folder(path: &Path, needs: AccessFlags) -> nix::Result<()> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let place = if path.exists() {
-        Some(path.as_path())
-    } else {
-        path.parent()
-    };
-    let allowed = place.map_or(Ok(()), |place| access_to(place, AccessFlags::W_OK));
-    allowed.map_err(|error| {
-        let what = format!("cannot {wish} {}: {}", path.display(), error.desc());
-        Failure::operator(format!("setting '{setting}': {what}"))
-            .from_origin(config.settings.source(setting).to_string())
-            .mend("give a path this user may write")
-    })
+    path.parent()
+        .map_or(Ok(()), |folder| access_to(folder, needs))
+}
+
+fn no_place(config: &Config, setting: &str, what: (&str, &Path), error: Errno) -> Failure {
+    let (wish, path) = (what.0, what.1.display());
+    let what = format!("cannot {wish} {path}: {}", error.desc());
+    Failure::operator(format!("setting '{setting}': {what}"))
+        .from_origin(config.settings.source(setting).to_string())
+        .mend("give a path this user may write")
 }
 
 fn foreign(config: &Config) -> Result<Option<log::Foreign>, Failure> {
