@@ -474,3 +474,22 @@ def test_a_name_that_is_nearly_a_setting_is_pointed_out(server):
     assert "worker_clas" in server.log
     assert "worker_class" in server.log
     assert "timeout_helper" not in server.log
+
+
+def test_at_the_level_debug_the_log_has_what_is_set_and_where(server):
+    config = "workers = 2\nraw_env = ['PASSWORD=hush']\ntimeout = 30\n"
+    server.start(PLAIN, "--log-level", "debug", config=config, GUNICORN_CMD_ARGS="--threads 3")
+    server.wait_for_log("Booting worker", 2)
+    told = [line.partition(" Setting: ")[2] for line in server.log.splitlines()]
+    for line in (
+        "workers = 2  # server.conf.py",
+        "threads = 3  # environment variable GUNICORN_CMD_ARGS",
+        "loglevel = 'debug'  # command line",
+        "timeout = 30  # server.conf.py",
+    ):
+        assert told.count(line) == 1, told
+    assert not any(line.startswith("keepalive") for line in told)
+    assert "hush" not in server.log
+    server.write("server.conf.py", "workers = 1\n")
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("Setting: workers = 1  # server.conf.py")

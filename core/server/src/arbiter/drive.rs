@@ -209,6 +209,16 @@ impl<'h> Driver<'h> {
         }
     }
 
+    /// What is in force, for whoever looks for a mistake: a line for each setting that is set.
+    pub(super) fn tell_settings(&self) {
+        if log::log_enabled!(log::Level::Debug) {
+            let settings = &self.generation.config.settings;
+            settings
+                .given()
+                .for_each(|line| log::debug!("Setting: {line}"));
+        }
+    }
+
     /// The order of a start, which hooks rely on.
     fn come_up(&mut self, mut inherited: Inherited) -> Result<(), Failure> {
         let config = Arc::clone(&self.generation.config);
@@ -219,6 +229,7 @@ impl<'h> Driver<'h> {
             self.host.preload()?;
         }
         log::info!("Starting tricorn {}", env!("CARGO_PKG_VERSION"));
+        self.tell_settings();
         self.generation.plugins.announce();
         if let Some(path) = self.pidfile_of(&config) {
             self.pidfile = Some(Pidfile::create(&path)?);

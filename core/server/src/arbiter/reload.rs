@@ -72,6 +72,7 @@ impl Driver<'_> {
             self.announce_listeners();
         }
         self.show_title();
+        self.tell_settings();
         self.generation.plugins.announce();
         self.queue
             .push_back(Event::Reloaded(policy(&self.generation.config)));

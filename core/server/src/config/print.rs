@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::declared;
-use super::layers::Settings;
+use super::layers::{Settings, Source};
 use super::plugins::json as plain;
 use super::value::Value;
 
@@ -35,6 +35,16 @@ impl Settings {
                 format!("{name:width$} = {value}  # {}\n", entry.source)
             })
             .collect()
+    }
+
+    /// One line for each setting that somebody has set, with the source.
+    pub fn given(&self) -> impl Iterator<Item = String> {
+        let set = self
+            .entries()
+            .filter(|(_, entry)| entry.source != Source::Default);
+        set.map(|(name, entry)| {
+            format!("{name} = {}  # {}", shown(name, &entry.value), entry.source)
+        })
     }
 
     /// Each setting's value and source, for programs.
