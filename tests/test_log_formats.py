@@ -205,3 +205,20 @@ def test_a_precision_does_not_cut_an_escape_in_half(server):
     server.start(PLAIN, *LOG, "--access-logformat", '"%(a).5s" "%(f)s"')
     server.get("/hello", 'User-Agent: abcd"', "Referer: 999 forged")
     assert logged(server) == ['"abcd" "999 forged"']
+
+
+def test_what_the_application_has_noted_in_environ_is_logged_of_a_request_that_fails(
+    server, arguments
+):
+    server.write(
+        "app.py",
+        """
+        def application(environ, start_response):
+            environ["REMOTE_USER"] = "eve"
+            raise ValueError("on purpose")
+        """,
+    )
+    form = "%(s)s %({REQUEST_METHOD}e)s %({REMOTE_USER}e)s"
+    server.start("app:application", *arguments, *LOG, "--access-logformat", form)
+    assert server.get("/").status == 500
+    assert logged(server, 1) == ["500 GET eve"]

@@ -287,16 +287,13 @@ impl WsgiGateway {
         let Some(application) = self.state.application(py) else {
             return Err(Trouble::Refused);
         };
-        let result = application
-            .bind(py)
-            .call1((&environ, &kit.start_response))?;
-        let given = give(
-            kit.starter.bind(py),
-            &transaction.channel,
-            &result,
-            &self.files,
-        );
-        close(&result);
+        let called = application.bind(py).call1((&environ, &kit.start_response));
+        let given = called.map_err(Trouble::from).and_then(|result| {
+            let starter = kit.starter.bind(py);
+            let given = give(starter, &transaction.channel, &result, &self.files);
+            close(&result);
+            Ok(given?)
+        });
         if let Some(afterwards) = &self.afterwards {
             afterwards.note(&environ, transaction);
         }
