@@ -692,3 +692,17 @@ def test_worker_ids_are_small_and_given_again(server):
     os.kill(server.workers()[0], signal.SIGKILL)
     server.wait_for_log("Booting worker with pid", 3)
     assert {server.get("/id").body for _ in range(20)} <= {b"1", b"2"}
+
+
+def test_the_traceback_of_a_hook_has_its_lines_wherever_the_server_works(server):
+    server.write("elsewhere/app.py", "from tests.apps.plain import application\n")
+    config = """
+        chdir = "elsewhere"
+
+        def post_request(worker, req):
+            raise ValueError("on purpose")  # this very line
+    """
+    server.start("app:application", config=config)
+    assert server.get("/hello").status == 200
+    server.wait_for_log('raise ValueError("on purpose")  # this very line')
+    assert f'File "{server.folder}/server.conf.py", line ' in server.log

@@ -69,12 +69,13 @@ def read_file(path: str, start: str) -> dict[str, Any]:
         reason = error.strerror or str(error)
         raise Mistake(f"the config file {path} cannot be read: {reason}", "check -c") from None
     module = types.ModuleType("__config__")
-    module.__file__ = os.path.join(start, path)
+    # The whole path: tracebacks look for the file's lines from wherever the server works.
+    module.__file__ = os.path.normpath(os.path.join(start, path))
     sys.modules["__config__"] = module
     try:
-        exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102
+        exec(compile(source, module.__file__, "exec"), module.__dict__)  # noqa: S102
     except Exception as error:
-        raise _broken(f"the config file {path}", error, path) from error
+        raise _broken(f"the config file {path}", error, (module.__file__, path)) from error
     return vars(module)
 
 
@@ -95,14 +96,22 @@ def read_module(name: str, _start: str) -> dict[str, Any]:
             sys.modules.setdefault(name, before)
 
 
-def _broken(what: str, error: Exception, path: str | None) -> Mistake:
-    """Describe an exception in one line, with the place in the operator's file."""
+def _broken(what: str, error: Exception, file: tuple[str, str] | None) -> Mistake:
+    """Describe an exception in one line, with the place in the operator's file.
+
+    The file is its whole path, and the name that the operator has for it.
+    """
+    whole, named = file or ("", "")
+
+    def place_of(path: str | None, line: int | None) -> str:
+        return f"{named if path == whole else path}, line {line}"
+
     if isinstance(error, SyntaxError):
-        place = f" ({error.filename}, line {error.lineno})" if error.filename else ""
+        place = f" ({place_of(error.filename, error.lineno)})" if error.filename else ""
         return Mistake(f"{what} has a syntax error: {error.msg}{place}", "mend it")
     frames = traceback.extract_tb(error.__traceback__)
-    inside = [frame for frame in frames if path is None or frame.filename == path] or frames
-    place = f"{inside[-1].filename}, line {inside[-1].lineno}" if inside else "?"
+    inside = [frame for frame in frames if frame.filename == (whole or frame.filename)] or frames
+    place = place_of(inside[-1].filename, inside[-1].lineno) if inside else "?"
     return Mistake(f"{what} raises {type(error).__name__}: {error} ({place})", "mend it")
 
 
