@@ -13,6 +13,7 @@ import termios
 import pytest
 
 from tests.harness import eventually
+from tests.harness.processes import wait_until_signalled
 from tests.harness.server import COMMAND, environment
 
 PLAIN = "tests.apps.plain:application"
@@ -208,3 +209,60 @@ def test_usr1_is_passed_on_during_a_stop(server):
         assert client.reply().status == 200
         server.wait_for_log(f"REOPENED BY {worker}")
     assert server.wait() == 0
+
+
+# Several that were sent while the arbiter was busy.
+
+
+def send_at_once(server, *numbers):
+    """Have signals come in one go: all while the arbiter reads its configuration."""
+    hold = server.write("hold", "")
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("Handling signal: hup")
+    server.wait_for_log("READING", 2)
+    for number in numbers:
+        server.send_signal(number)
+        wait_until_signalled(server.pid)
+    hold.unlink()
+    for number in numbers:
+        server.wait_for_log(f"Handling signal: {number.name.removeprefix('SIG').lower()}")
+
+
+SLOW_CONFIG = """
+    import os, sys, time
+    pidfile = "server.pid"
+    print("READING", file=sys.stderr, flush=True)
+    while os.path.exists("hold"):
+        time.sleep(0.02)
+"""
+
+
+def test_a_worker_that_is_added_behind_a_reload_is_not_forgotten_over_it(server):
+    start(server, 1, config=SLOW_CONFIG)
+    send_at_once(server, signal.SIGHUP, signal.SIGTTIN)
+    server.wait_for_log("WORKERS 1 -> 2")
+    server.send_signal(signal.SIGTTIN)
+    server.wait_for_log("WORKERS 2 -> 3")
+
+
+def test_workers_that_are_sent_away_behind_a_reload_stay_away(server):
+    start(server, 1, config=SLOW_CONFIG)
+    send_at_once(server, signal.SIGHUP, signal.SIGWINCH)
+    server.wait_for_log("WORKERS 1 -> 0")
+    eventually(lambda: not server.workers(), "no workers")
+
+
+def test_two_upgrades_that_are_asked_for_at_once_are_one(server):
+    start(server, 1, config=SLOW_CONFIG)
+    send_at_once(server, signal.SIGUSR2, signal.SIGUSR2)
+    server.wait_for_log("No upgrade: there is a successor already")
+    assert server.log.count("Upgrade: the successor is process") == 1
+
+
+def test_a_stop_that_is_asked_for_behind_an_upgrade_waits_until_the_successor_serves(server):
+    start(server, 1, config=SLOW_CONFIG)
+    send_at_once(server, signal.SIGUSR2, signal.SIGTERM)
+    server.wait_for_log("The stop waits until the successor serves")
+    assert server.wait() == 0
+    server.follow()
+    assert server.get("/hello").status == 200

@@ -57,6 +57,22 @@ def freeze(pid: int) -> None:
     eventually(lambda: {state(task) for task in tasks.iterdir()} == {"T"}, f"{pid} stands still")
 
 
+def wait_until_signalled(pid: int) -> None:
+    """Wait until every signal that was sent to a process has been delivered."""
+    status = PROC / str(pid) / "status"
+
+    def is_delivered() -> bool:
+        lines = (line.split() for line in status.read_text().splitlines())
+        waiting = [
+            mask
+            for name, mask in (line[:2] for line in lines if len(line) > 1)
+            if name in ("SigPnd:", "ShdPnd:")
+        ]
+        return not any(int(mask, 16) for mask in waiting)
+
+    eventually(is_delivered, f"no signal waits for {pid}")
+
+
 def client_ports(pid: int) -> set[int]:
     """Return the ports of the clients whose TCP connections a process holds."""
     held = set()

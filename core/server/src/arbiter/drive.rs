@@ -349,12 +349,17 @@ impl<'h> Driver<'h> {
         }
     }
 
+    /// Takes an event in. What comes of it comes before what has happened after it: a TTIN behind a
+    /// HUP adds to the number that the reload has set, and a TERM behind a USR2 knows of the successor.
     fn feed(&mut self, event: Event) -> Option<Outcome> {
         let mut actions = Vec::new();
         self.machine.step(event, Instant::now(), &mut actions);
         self.board.set_workers(self.machine.wanted());
         self.host.show_wanted(self.machine.wanted());
-        actions.into_iter().find_map(|action| self.perform(action))
+        let mut later = std::mem::take(&mut self.queue);
+        let outcome = actions.into_iter().find_map(|action| self.perform(action));
+        self.queue.append(&mut later);
+        outcome
     }
 
     /// The server serves: those who wait for it are told.
