@@ -116,6 +116,12 @@ def test_a_file_that_cannot_be_made_where_it_is_to_be_is_found(tmp_path, line, s
     assert f"setting '{setting}': {what}: " in said
 
 
+@pytest.mark.parametrize("root", ["/run", "/var/run"])
+def test_a_services_own_folder_need_not_be_there_before_it_starts(tmp_path, root):
+    lines = f"pidfile = '{root}/no-such-site/pid'\nbind = 'unix:{root}/no-such-site/socket'\n"
+    assert check(tmp_path, lines) == (0, "")
+
+
 def test_places_are_looked_at_from_the_directory_that_the_server_changes_to(tmp_path):
     (tmp_path / "inner/run").mkdir(parents=True)
     lines = "chdir = 'inner'\npidfile = 'run/pid'\nbind = 'unix:run/socket'\n"

@@ -464,6 +464,8 @@ def test_the_service_s_own_folder_is_not_the_one_of_the_socket():
 )
 def test_the_conf_files_pass_the_check(host, example):
     placed = host.place(example, "/srv/shop/tricorn.conf.py")
+    # The unit's RuntimeDirectory.
+    (host.folder / "run/tricorn").mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tricorn", "--check-config", "-c", str(placed)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -44,12 +44,7 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
         return Err(PyRuntimeError::new_err("this process is no worker"));
     };
     let module = py.import(intern!(py, "signal"))?;
-    let set = |names: &[&str], handler: Bound<'_, PyAny>| -> PyResult<()> {
-        for name in names {
-            module.call_method1(intern!(py, "signal"), (module.getattr(*name)?, &handler))?;
-        }
-        Ok(())
-    };
+    let set = |names: &[&str], handler| handle(&module, names, &handler);
     set(&["SIGTERM"], wrap_pyfunction!(on_stop, py)?.into_any())?;
     set(&["SIGUSR1"], wrap_pyfunction!(on_reopen, py)?.into_any())?;
     set(
@@ -60,10 +55,7 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     // Sent to a worker by mistake, these must neither kill nor stop it. Ignoring them outright
     // would be inherited by what the application executes.
     let nothing = wrap_pyfunction!(on_nothing, py)?.into_any();
-    set(
-        &["SIGHUP", "SIGUSR2", "SIGWINCH", "SIGTTIN", "SIGTTOU"],
-        nothing,
-    )?;
+    set(&MISTAKES, nothing)?;
     let overtime = wrap_pyfunction!(on_overtime, py)?;
     module.call_method1(intern!(py, "signal"), (overtime_signal(), overtime))?;
     for name in ["SIGTERM", "SIGUSR1"] {
@@ -73,7 +65,33 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     arguments.set_item("warn_on_full_buffer", false)?;
     let bell = control.bell().as_raw_fd();
     module.call_method(intern!(py, "set_wakeup_fd"), (bell,), Some(&arguments))?;
+    py.import(intern!(py, "atexit"))?
+        .call_method1(intern!(py, "register"), (wrap_pyfunction!(disregard, py)?,))?;
     Ok(())
+}
+
+/// Signals that are for the arbiter.
+const MISTAKES: [&str; 5] = ["SIGHUP", "SIGUSR2", "SIGWINCH", "SIGTTIN", "SIGTTOU"];
+
+fn handle(module: &Bound<'_, PyAny>, names: &[&str], handler: &Bound<'_, PyAny>) -> PyResult<()> {
+    names.iter().try_for_each(|name| {
+        let number = module.getattr(*name)?;
+        module.call_method1("signal", (number, handler)).map(drop)
+    })
+}
+
+/// The interpreter takes its handlers down before the process is gone, and what it ignores it leaves
+/// as it is: a worker that leaves is not to be killed by a signal that asks for just that.
+#[pyfunction]
+pub(crate) fn disregard(py: Python<'_>) -> PyResult<()> {
+    let module = py.import(intern!(py, "signal"))?;
+    let ignored = module.getattr(intern!(py, "SIG_IGN"))?;
+    handle(
+        &module,
+        &["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1"],
+        &ignored,
+    )?;
+    handle(&module, &MISTAKES, &ignored)
 }
 
 /// TERM: a graceful stop. A worker that boots has no requests to finish, and leaves at once.

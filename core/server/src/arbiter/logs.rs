@@ -131,11 +131,17 @@ fn check_files(config: &Config) -> Result<(), Failure> {
     })
 }
 
-/// Looks at the folder that a file is to be made in.
+/// Looks at the folder that a file is to be made in. Those of services, under `/run`, are made when
+/// the service starts (`RuntimeDirectory` of systemd), and need not be there before.
 fn check_folder(path: &Path, needs: AccessFlags) -> nix::Result<()> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    path.parent()
-        .map_or(Ok(()), |folder| access_to(folder, needs))
+    let Some(folder) = path.parent() else {
+        return Ok(());
+    };
+    match access_to(folder, needs) {
+        Err(Errno::ENOENT) if path.starts_with("/run") || path.starts_with("/var/run") => Ok(()),
+        looked => looked,
+    }
 }
 
 fn no_place(config: &Config, setting: &str, what: (&str, &Path), error: Errno) -> Failure {
