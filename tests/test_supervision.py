@@ -342,6 +342,31 @@ def test_hup_reads_the_config_file_anew(server):
     pids(server, 3)
 
 
+def test_a_config_file_that_was_replaced_is_forgotten(server):
+    server.start(
+        "tests.apps.plain:application",
+        config="""
+            import gc, os
+            class Site:
+                def __init__(self):
+                    self.pid = os.getpid()
+                def __del__(self):
+                    if os.getpid() == self.pid:
+                        print("FORGOTTEN", flush=True)
+            SITE = Site()
+            def on_reload(server):
+                gc.collect()
+            def child_exit(server, worker):
+                server.log.info("GONE as %s was served", SITE)
+        """,
+    )
+    server.wait_for_log("Booting worker")
+    for count in range(1, 4):
+        server.send_signal(signal.SIGHUP)
+        server.wait_for_log("GONE", count)
+    server.wait_for_log("FORGOTTEN")
+
+
 def test_a_variable_that_raw_env_no_longer_sets_is_what_it_was(server):
     server.write("app.py", VERSIONED)
     server.start(config='raw_env = ["SITE_VERSION=1"]\n', SITE_VERSION="outer")

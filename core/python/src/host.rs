@@ -71,6 +71,20 @@ impl PyHost {
         }
     }
 
+    /// Keeps the `cfg` of a configuration that may come into force, and of earlier ones that of the one
+    /// that is.
+    fn show_also(&self, fresh: &Generation, cfg: Py<PyAny>) {
+        let in_force = self.in_force.generation().config;
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = views.extract_if(.., |(config, _)| Arc::ptr_eq(config, &in_force));
+        let mut kept: Vec<_> = kept.collect();
+        kept.push((Arc::clone(&fresh.config), cfg));
+        let former = std::mem::replace(&mut *views, kept);
+        drop(views);
+        // To drop them may run code of the operator's: no lock is held.
+        drop(former);
+    }
+
     /// A reload makes no other logger: what was logged to the old one would be lost.
     fn keep_logger(&self, generation: &mut Generation) {
         let former = self.in_force.generation().config.logging.logger.clone();
@@ -127,11 +141,7 @@ impl Host for PyHost {
                 .warnings
                 .iter()
                 .for_each(|warning| log::warn!("{warning}"));
-            let view = (Arc::clone(&loaded.generation.config), loaded.cfg);
-            self.views
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(view);
+            self.show_also(&loaded.generation, loaded.cfg);
             Ok(loaded.generation)
         })
     }
