@@ -211,6 +211,23 @@ def test_a_daemon_keeps_redirected_output_where_that_is_wanted(server, arguments
 # PID 1.
 
 
+def start_as_pid_1(server, config, *arguments):
+    """Start a server in a space of processes of its own, and follow it."""
+    server.write("server.conf.py", config)
+    alone = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"]
+    with open(server.log_path, "ab") as log:
+        server.process = subprocess.Popen(
+            [*alone, *COMMAND, "-c", "server.conf.py", *arguments, PLAIN],
+            cwd=server.folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    server.wait_for_log("WORKER READY")
+    (server.followed,) = server.workers()
+
+
 def test_as_pid_1_it_waits_for_orphans_and_not_for_the_subprocesses_of_hooks(server):
     config = (
         READY
@@ -221,28 +238,22 @@ def test_as_pid_1_it_waits_for_orphans_and_not_for_the_subprocesses_of_hooks(ser
         server.log.info("HOOK'S %s", subprocess.run(["sh", "-c", "exit 5"]).returncode)
     """
     )
-    server.write("server.conf.py", config)
-    words = [
-        *COMMAND,
-        "-b",
-        "unix:site.sock",
-        "-c",
-        "server.conf.py",
-        "--log-level",
-        "debug",
-        PLAIN,
-    ]
-    alone = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"]
-    with open(server.log_path, "ab") as log:
-        server.process = subprocess.Popen(
-            [*alone, *words],
-            cwd=server.folder,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-    server.wait_for_log("WORKER READY")
+    start_as_pid_1(server, config, "-b", "unix:site.sock", "--log-level", "debug")
     assert "Listening at: unix:site.sock (1)" in server.log
     assert "HOOK'S 5" in server.log
     server.wait_for_log("An orphan")
+    server.stop()
+
+
+def test_as_pid_1_it_stays_beside_its_successor(server):
+    start_as_pid_1(server, READY, "-b", "127.0.0.1:0", "-p", "server.pid")
+    server.send_signal(signal.SIGUSR2)
+    server.wait_for_log(") serves\n")
+    assert (server.folder / "server.pid").read_text() == "1\n"
+    assert (server.folder / "server.pid.2").exists()
+    server.send_signal(signal.SIGWINCH)
+    server.wait_for_log("Worker exiting")
+    assert server.get("/hello").status == 200, "the successor serves alone"
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("WORKER READY", 3)
+    server.stop()

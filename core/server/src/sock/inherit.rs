@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
+use nix::unistd::{Pid, getppid};
 
 use super::bind::{BindOptions, adopt};
 use super::listener::Listener;
@@ -52,7 +53,9 @@ impl Inherited {
     /// A variable that cannot be read, a descriptor that is no listening socket.
     pub fn from_variables(env: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
         let number = |name: &str| env(name).and_then(|text| text.trim().parse::<i32>().ok());
-        let predecessor = number(PREDECESSOR).filter(|&pid| pid > 1);
+        // Elsewhere, process 1 is whoever has started this server.
+        let is_before = |&pid: &i32| pid > 1 || pid == 1 && getppid() == Pid::from_raw(1);
+        let predecessor = number(PREDECESSOR).filter(is_before);
         let own = i32::try_from(std::process::id()).ok();
         let by_systemd = own.is_some() && number("LISTEN_PID") == own;
         let sockets = if by_systemd {
