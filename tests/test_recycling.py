@@ -83,6 +83,19 @@ def test_a_worker_that_has_grown_too_large_is_replaced(server):
     assert order == ["WORKER READY 2", "GONE 1"]
 
 
+def test_a_worker_that_is_too_large_is_told_of_once_however_long_its_replacement_boots(server):
+    server.write("app.py", GROWING)
+    limits = ["--max-worker-memory", "150M", "--boot-timeout", "4"]
+    server.start("app:application", *limits, config=TOLD)
+    server.wait_for_log("WORKER READY 1")
+    server.write("app.py", "import time; time.sleep(60)\n")
+    server.get("/?200")
+    server.wait_for_log("WORKER TIMEOUT")
+    assert server.log.count("MiB of resident memory") == 1
+    server.write("app.py", GROWING)
+    server.wait_for_log("cause=memory code=0")
+
+
 def test_a_size_that_is_none_is_refused(server):
     server.spawn("--max-worker-memory", "lots", PLAIN)
     assert server.wait() == 2

@@ -54,6 +54,18 @@ impl Arbiter {
         self.slots.iter().any(|slot| slot.due == Some(cause))
     }
 
+    /// The workers that may be replaced for their size, as id, age and process id: none while one is.
+    pub(super) fn to_be_weighed(&self) -> Vec<(usize, Age, i32)> {
+        if self.is_any_due(Cause::Memory) {
+            return Vec::new();
+        }
+        let weighed = self.slots.iter().filter(|slot| slot.serves());
+        weighed
+            .filter(|slot| slot.due.is_none())
+            .map(|slot| (slot.id, slot.age, slot.pid))
+            .collect()
+    }
+
     /// When the next worker is old enough to be replaced: one at a time.
     pub(super) fn next_aged(&self) -> Option<(Instant, Age)> {
         let most = self.policy.max_age?;

@@ -101,13 +101,15 @@ impl Driver<'_> {
         self.queue.extend(silent);
     }
 
-    /// Workers that have grown too large, at two looks in a row.
+    /// The worker that has grown largest, if it is too large at two looks in a row. The others have
+    /// their turn when it is replaced.
     fn gather_memory(&mut self) {
         let Some(most) = self.generation.config.max_worker_memory else {
             return;
         };
-        let workers: Vec<_> = self.machine.watched().collect();
-        for (age, bytes) in self.memory.look(most, &workers, Instant::now()) {
+        let workers = self.machine.to_be_weighed();
+        let found = self.memory.look(most, &workers, Instant::now());
+        if let Some(&(age, bytes)) = found.first() {
             let pid = self.member(age).pid;
             let mib = bytes >> 20;
             log::warn!("Worker (pid:{pid}) has grown to {mib} MiB of resident memory");
