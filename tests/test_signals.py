@@ -127,6 +127,26 @@ def test_usr1_to_a_worker_opens_its_logs_again(server):
     server.wait_for_log(f"REOPENED BY {worker}")
 
 
+def test_usr1_reaches_a_worker_that_has_just_been_forked(server):
+    config = """
+    import os, time
+    def wait():
+        while os.path.exists("hold"):
+            time.sleep(0.02)
+    os.register_at_fork(after_in_child=wait)
+    def log_reopen(subject):
+        subject.log.info("REOPENED BY %s", subject.pid)
+    """
+    server.write("hold", "")
+    server.start(PLAIN, config=TOLD + config)
+    (worker,) = eventually(server.workers, "a worker")
+    server.send_signal(signal.SIGUSR1)
+    server.wait_for_log(f"REOPENED BY {server.pid}")
+    (server.folder / "hold").unlink()
+    server.wait_for_log(f"REOPENED BY {worker}")
+    server.wait_for_log(f"WORKER READY {worker}")
+
+
 # While something is under way.
 
 

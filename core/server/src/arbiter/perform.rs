@@ -8,13 +8,12 @@ use nix::unistd::Pid;
 use super::drive::{Birth, Child, Driver, Outcome};
 use super::event::{Action, Event};
 use super::explain::Silence;
-use super::signals::HeldBack;
-use super::sockets;
+use super::{signals, sockets};
 use crate::clock;
 use crate::config::Config;
 use crate::error::Exit;
 use crate::hooks::{Age, Event as Hook, Interruption, Member, Occasion};
-use crate::lifeline::{self, ArbiterEnd, WorkerEnd, WorkerSide};
+use crate::lifeline::{self, ArbiterEnd, HeldBack, WorkerEnd, WorkerSide};
 
 impl Driver<'_> {
     pub(super) fn perform(&mut self, action: Action) -> Option<Outcome> {
@@ -103,15 +102,15 @@ impl Driver<'_> {
             }
         };
         self.board.cell(id).reset(clock::now());
-        let held_back = HeldBack::hold();
+        let held_back = signals::hold_back();
         match self.host.fork() {
             Ok(None) => {
-                held_back.release_in_child();
+                signals::take_down();
                 drop(ours);
                 // Siblings' ends: as long as a copy is open anywhere, their end is not seen.
                 self.children.clear();
                 self.gone.clear();
-                Some(self.birth(id, age, theirs))
+                Some(self.birth(member, theirs, held_back))
             }
             Ok(Some(pid)) => {
                 held_back.release();
@@ -153,7 +152,8 @@ impl Driver<'_> {
         self.queue.push_back(Event::Forked { age, pid });
     }
 
-    fn birth(&self, id: usize, age: Age, pipes: WorkerEnd) -> Birth {
+    fn birth(&self, member: Member, pipes: WorkerEnd, held_back: HeldBack) -> Birth {
+        let Member { age, id, .. } = member;
         Birth {
             age,
             max_requests: max_requests(&self.generation.config, age),
@@ -164,6 +164,7 @@ impl Driver<'_> {
                 board: self.board,
                 pipes,
                 nudge: Arc::clone(&self.nudge),
+                held_back,
             },
         }
     }

@@ -21,7 +21,7 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdout};
 use super::drive::Driver;
 use super::event::Event;
 use super::handover::{HANDOVER, Handover, Record};
-use super::signals::HeldBack;
+use super::signals;
 use crate::error::{Blame, Exit, Failure};
 use crate::hooks::Event as Hook;
 use crate::precedence;
@@ -82,10 +82,11 @@ impl Driver<'_> {
 
     fn start_probe(&self) -> std::io::Result<Probe> {
         let output = memfd_create("probe", MFdFlags::MFD_CLOEXEC)?;
-        let held_back = HeldBack::hold();
+        let held_back = signals::hold_back();
         let forked = self.host.fork();
         if let Ok(None) = forked {
-            held_back.release_in_child();
+            signals::take_down();
+            held_back.release();
             self.be_probe(&output);
         }
         held_back.release();

@@ -15,6 +15,8 @@ use nix::sys::signal::{
 };
 use nix::unistd::{pipe2, read};
 
+use crate::lifeline::HeldBack;
+
 /// The signals that the arbiter handles.
 const HANDLED: [Signal; 10] = [
     Signal::SIGHUP,
@@ -96,7 +98,7 @@ impl Signals {
     /// Holds signals back for the next program of this process, also those that have been heard and
     /// not acted on. By default they would end it until it hears them itself.
     pub(super) fn leave_to_next_program(&self) -> HeldBack {
-        let held_back = HeldBack::hold();
+        let held_back = hold_back();
         for signal in self.take() {
             // A signal that is held back waits; that cannot fail for one that was heard.
             let _ = raise(signal);
@@ -118,32 +120,17 @@ impl AsFd for Signals {
     }
 }
 
-/// Signals held back around a fork, so that the child sees none before it has its own handlers.
-#[derive(Debug)]
-pub(super) struct HeldBack(SigSet);
+/// Holds the signals that the arbiter handles back.
+pub(super) fn hold_back() -> HeldBack {
+    HeldBack::hold(HANDLED)
+}
 
-impl HeldBack {
-    pub(super) fn hold() -> Self {
-        let handled: SigSet = HANDLED.into_iter().collect();
-        let mut before = SigSet::empty();
-        // Changing the mask of one's own thread cannot fail with valid arguments.
-        let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&handled), Some(&mut before));
-        Self(before)
-    }
-
-    /// In the parent: lets them through.
-    pub(super) fn release(self) {
-        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None);
-    }
-
-    /// In the child: takes the parent's handlers down first.
-    pub(super) fn release_in_child(self) {
-        OWNER.store(0, Ordering::SeqCst);
-        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-        for signal in HANDLED {
-            // SAFETY: the default disposition runs no code of ours.
-            let _ = unsafe { sigaction(signal, &default) };
-        }
-        self.release();
+/// In a child, while they are held back: takes the parent's handlers down.
+pub(super) fn take_down() {
+    OWNER.store(0, Ordering::SeqCst);
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in HANDLED {
+        // SAFETY: the default disposition runs no code of ours.
+        let _ = unsafe { sigaction(signal, &default) };
     }
 }

@@ -19,7 +19,7 @@ use nix::unistd::{Pid, getppid, pipe2, read, write};
 
 use super::drive::Driver;
 use super::event::{Event, NoUpgrade};
-use super::signals::HeldBack;
+use super::signals;
 use crate::config::Config;
 use crate::hooks::{Event as Hook, Interruption, Occasion};
 use crate::sock::{Inherited, PREDECESSOR, READY, SOCKETS};
@@ -110,10 +110,11 @@ impl Driver<'_> {
             Ok(pair) => pair,
             Err(error) => return self.give_up_upgrade(&error),
         };
-        let held_back = HeldBack::hold();
+        let held_back = signals::hold_back();
         match self.host.fork() {
             Ok(None) => {
-                held_back.release_in_child();
+                signals::take_down();
+                held_back.release();
                 self.succeed(&theirs)
             }
             Ok(Some(pid)) => {

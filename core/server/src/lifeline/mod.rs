@@ -5,6 +5,7 @@
 //! process at a time with plain atomic stores, so a KILL at any instruction leaves it readable.
 
 mod board;
+mod held_back;
 mod nudge;
 mod pipes;
 mod running;
@@ -13,6 +14,7 @@ mod stacks;
 use std::sync::Arc;
 
 pub use board::{Board, Cell, Phase, WORKERS_AT_MOST};
+pub use held_back::HeldBack;
 pub use nudge::Nudge;
 pub use pipes::{ArbiterEnd, Message, WorkerEnd, pair};
 pub use running::{Beginning, RunningRequest};
@@ -29,6 +31,8 @@ pub struct WorkerSide {
     pub pipes: WorkerEnd,
     /// How it wakes its siblings.
     pub nudge: Arc<Nudge>,
+    /// What was sent since the fork, until it has handlers of its own.
+    pub held_back: HeldBack,
 }
 
 impl WorkerSide {

@@ -94,6 +94,7 @@ fn live(job: Job, runtime: &Arc<dyn Runtime>) -> Result<i32, Early> {
     let cell = job.side.cell();
     control.on_beat(move || cell.beat(clock::now()));
     runtime.enter(job.side.id, job.age, &control);
+    job.side.held_back.release();
     if runtime.explain_to(stack_signal(), job.side.pipes.stacks().as_fd()) {
         job.side.cell().set_explains();
     }
