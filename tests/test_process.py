@@ -186,6 +186,37 @@ def test_atexit_handlers_run_in_workers_and_in_the_arbiter(server):
     assert left == everybody
 
 
+def test_signals_do_not_cut_short_what_a_worker_does_when_it_leaves(server):
+    server.write(
+        "app.py",
+        """
+        import os, time
+        from tests.apps.plain import application
+        class Connection:
+            def __del__(self, os=os, time=time, pid=os.getpid()):
+                os.mkdir("closing")
+                while os.path.exists("closing"):
+                    time.sleep(0.02)
+                os.mkdir("closed")
+        CONNECTION = Connection()
+        """,
+    )
+    server.start("app:application", config=READY)
+    server.wait_for_log("WORKER READY")
+    server.send_signal(signal.SIGWINCH)
+    closing = server.folder / "closing"
+    eventually(closing.exists, "the worker takes its objects down")
+    server.send_signal(signal.SIGUSR1)
+    server.wait_for_log("Handling signal: usr1")
+    (worker,) = server.workers()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(worker, number)
+    closing.rmdir()
+    eventually(lambda: not server.workers(), "the worker is gone")
+    assert (server.folder / "closed").exists()
+    assert "was killed" not in server.log
+
+
 # In the background.
 
 
