@@ -8,7 +8,6 @@ from ours. What is asked first wins: a gunicorn that was imported before stays w
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
@@ -131,8 +130,11 @@ def _behind(name: str) -> types.ModuleType:
     return importlib.import_module(MODULES[name])
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds gunicorn's modules: it is asked first of all."""
+class _Finder:
+    """Finds gunicorn's modules, and loads them: it is asked first of all.
+
+    It derives from nothing: ``importlib.abc`` takes a process milliseconds to import.
+    """
 
     def find_spec(
         self,
@@ -143,7 +145,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if fullname not in MODULES and fullname not in ABSENT:
             return None
         is_package = fullname in PACKAGES
-        spec = importlib.machinery.ModuleSpec(fullname, self, is_package=is_package)
+        loader: Any = self
+        spec = importlib.machinery.ModuleSpec(fullname, loader, is_package=is_package)
         behind = importlib.util.find_spec(MODULES[fullname]) if fullname in MODULES else None
         if behind is not None:
             spec.origin, spec.has_location = behind.origin, behind.has_location
@@ -167,10 +170,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def get_code(self, fullname: str) -> types.CodeType | None:
         """Return what ``python -m`` runs, and ``runpy``."""
         spec = importlib.util.find_spec(MODULES[fullname])
-        loader = spec.loader if spec else None
-        if not isinstance(loader, importlib.abc.InspectLoader):
-            return None
-        return loader.get_code(MODULES[fullname])
+        loader: Any = spec.loader if spec else None
+        return loader.get_code(MODULES[fullname]) if hasattr(loader, "get_code") else None
 
 
 _FINDER = _Finder()
