@@ -108,8 +108,12 @@ fn write(path: &Path, pid: u32) -> io::Result<()> {
         .truncate(true)
         .mode(0o644)
         .open(&fresh)?;
-    writeln!(file, "{pid}")?;
-    fs::rename(&fresh, path)
+    let done = writeln!(file, "{pid}").and_then(|()| fs::rename(&fresh, path));
+    if done.is_err() {
+        // Of no use to anybody; what went wrong is told already.
+        let _ = fs::remove_file(&fresh);
+    }
+    done
 }
 
 #[cfg(test)]
@@ -159,6 +163,16 @@ mod tests {
         .remove();
         assert!(path.exists(), "somebody else has written it since");
         fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_put_in_its_place_leaves_nothing_behind() {
+        let folder = path("folder");
+        let inner = folder.join("taken.pid");
+        fs::create_dir_all(inner.join("a folder")).unwrap();
+        assert!(Pidfile::create(&inner).is_err());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
