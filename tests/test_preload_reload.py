@@ -186,13 +186,43 @@ def test_no_signal_ends_a_server_that_tries_to_come_up_again(server):
     eventually(lambda: serves(server, "second"), "the new code serves")
 
 
-def test_an_upgrade_that_begins_while_new_code_is_tried_goes_first(server):
-    start(server)
+def hold_new_code(server):
+    """Reload code that is loaded as soon as the file is gone that is given back."""
     held = "import os, time\nwhile os.path.exists('hold'): time.sleep(0.02)\n"
     hold = server.write("hold", "")
     server.write("app.py", held + textwrap.dedent(SITE.replace("first", "second")))
     server.send_signal(signal.SIGHUP)
     server.wait_for_log("Loading the new code")
+    return hold
+
+
+def test_workers_that_are_asked_for_while_new_code_is_tried_are_there_after_it(server):
+    start(server)
+    hold = hold_new_code(server)
+    server.send_signal(signal.SIGTTIN)
+    server.wait_for_log("WORKER READY", 3)
+    hold.unlink()
+    server.wait_for_log("GONE", 3)
+    eventually(lambda: len(server.workers()) == 3, "there are three workers")
+    assert serves(server, "second")
+
+
+def test_a_server_that_is_to_have_no_workers_has_none_after_new_code_was_tried(server):
+    start(server)
+    hold = hold_new_code(server)
+    server.send_signal(signal.SIGWINCH)
+    server.wait_for_log("GONE", 2)
+    hold.unlink()
+    server.wait_for_log("ON STARTING", 2)
+    server.send_signal(signal.SIGTTIN)
+    server.wait_for_log("WORKER READY", 3)
+    assert serves(server, "second")
+    assert len(server.workers()) == 1
+
+
+def test_an_upgrade_that_begins_while_new_code_is_tried_goes_first(server):
+    start(server)
+    hold = hold_new_code(server)
     server.send_signal(signal.SIGUSR2)
     server.wait_for_log("Upgrade: the successor is process")
     hold.unlink()

@@ -40,11 +40,46 @@ pub struct Handover {
     pub(super) by_systemd: bool,
     pub(super) generation: u64,
     pub(super) next_age: Age,
+    #[serde(default)]
+    pub(super) asked: Asked,
     pub(super) workers: Vec<Record>,
     /// How often the new program could not come up.
     pub(super) tries: u32,
     #[serde(skip)]
     pub(super) signals: Option<Arc<Signals>>,
+}
+
+/// What TTIN, TTOU and WINCH have asked for behind the HUP: it counts from what the new program wants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Asked {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// So many workers more, or fewer.
+    More(i64),
+    /// No workers.
+    NoWorkers,
+}
+
+impl Asked {
+    /// What has made of the number before the number there is.
+    pub(super) fn since(before: usize, now: usize) -> Self {
+        let more = now as i64 - before as i64;
+        match (more, now) {
+            (0, _) => Self::Nothing,
+            (_, 0) => Self::NoWorkers,
+            _ => Self::More(more),
+        }
+    }
+
+    /// The number instead of this one, if it is another.
+    pub(super) fn instead_of(self, workers: usize) -> Option<usize> {
+        match self {
+            Self::Nothing => None,
+            Self::NoWorkers => Some(0),
+            Self::More(more) => Some((workers as i64 + more).max(1) as usize),
+        }
+    }
 }
 
 /// A worker.
@@ -169,7 +204,11 @@ impl Handover {
     pub(super) fn machine(&self, policy: Policy) -> Arbiter {
         let now = Instant::now();
         let slots = self.workers.iter().map(|worker| worker.slot(now)).collect();
-        Arbiter::resuming(policy, slots, self.next_age, self.generation)
+        let mut arbiter = Arbiter::resuming(policy, slots, self.next_age, self.generation);
+        if let Some(count) = self.asked.instead_of(arbiter.wanted) {
+            arbiter.wanted = count;
+        }
+        arbiter
     }
 
     pub(super) fn nudge(&self) -> Nudge {
@@ -258,6 +297,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_for_behind_a_reload_counts_from_what_the_reload_wants() {
+        let after = |before, now, workers| Asked::since(before, now).instead_of(workers);
+        assert_eq!(after(2, 2, 5), None);
+        assert_eq!(after(2, 4, 5), Some(7));
+        assert_eq!(after(4, 1, 2), Some(1), "TTOU stops at one");
+        assert_eq!(after(2, 0, 5), Some(0), "WINCH");
+        assert_eq!(after(0, 1, 5), Some(6));
+    }
+
+    #[test]
     fn what_another_process_has_left_is_not_taken() {
         assert!(Handover::take(None).unwrap().is_none());
         assert!(Handover::take(Some("none")).unwrap().is_none());
@@ -270,6 +319,7 @@ mod tests {
             by_systemd: false,
             generation: 1,
             next_age: 2,
+            asked: Asked::Nothing,
             workers: Vec::new(),
             tries: 0,
             signals: None,

@@ -20,7 +20,7 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdout};
 
 use super::drive::Driver;
 use super::event::Event;
-use super::handover::{HANDOVER, Handover, Record};
+use super::handover::{Asked, HANDOVER, Handover, Record};
 use super::signals;
 use crate::error::{Blame, Exit, Failure};
 use crate::hooks::Event as Hook;
@@ -47,10 +47,13 @@ struct Probe {
 pub(super) struct Renewal {
     probe: Option<Probe>,
     is_proven: bool,
+    /// The workers that were wanted when it was asked for.
+    wanted: usize,
 }
 
 impl Driver<'_> {
     pub(super) fn begin_renewal(&mut self) {
+        self.renewal.wanted = self.machine.wanted();
         if let Some(probe) = &mut self.renewal.probe {
             probe.again = true;
             return log::info!("A reload is under way; if it fails, there is another");
@@ -212,6 +215,7 @@ impl Driver<'_> {
             by_systemd: self.succession.by_systemd,
             generation: self.machine.generation(),
             next_age: self.machine.next_age(),
+            asked: Asked::since(self.renewal.wanted, self.machine.wanted()),
             workers: records
                 .filter_map(|slot| Record::of(slot, ends(slot.age)?, now))
                 .collect(),
