@@ -165,6 +165,8 @@ pub(super) struct Conn {
     pub(super) scan: HeadScan,
     /// The number of the request under way, or of the last one.
     pub(super) number: u64,
+    /// The turn in which its last answer was complete; 0 for none.
+    pub(super) served_in: u32,
     pub(super) request: Option<Arc<Request>>,
     pub(super) body: Body,
     pub(super) answer: Answer,
@@ -210,6 +212,7 @@ impl Conn {
             input: Vec::new(),
             scan: HeadScan::default(),
             number: 0,
+            served_in: 0,
             request: None,
             body: Body::default(),
             answer: Answer::default(),

@@ -11,6 +11,7 @@ use super::accept::Listeners;
 use super::conn::{Conn, ConnCell, Interest, Phase};
 use super::env::Env;
 use super::timers::Timers;
+use super::turn::Turn;
 use crate::clock;
 use crate::exchange::{Endpoints, Finished, Notes, Request};
 use crate::gateway::{Handle, Transaction};
@@ -34,14 +35,6 @@ const HANG_UP: EpollFlags = EpollFlags::EPOLLRDHUP
 /// The connection is gone for certain, both ways: a client that only sends no more may still read.
 const BROKEN: EpollFlags = EpollFlags::EPOLLHUP.union(EpollFlags::EPOLLERR);
 
-/// How long a worker that stops still waits for a request on an idle connection: one may be on its
-/// way, and would be lost. Its answer then tells the client to close.
-const FAREWELL: u64 = 1_000_000_000;
-
-/// How long after that a client may take to notice. A request that crosses the end on its way would
-/// otherwise be answered by a reset.
-const PARTING: u64 = 500_000_000;
-
 /// A request that was refused, for the handlers of `request_error`.
 #[derive(Debug)]
 pub(in super::super) struct Refusal {
@@ -64,8 +57,9 @@ pub(in super::super) struct Core {
     ready: VecDeque<Arc<ConnCell>>,
     pub(super) timers: Timers,
     pub(super) scratch: Vec<u8>,
-    /// The time at which this turn began.
+    /// The time at which this turn began, or its last request ended.
     pub(super) now: u64,
+    pub(super) turn: Turn,
     /// Bytes of bodies that are read in advance.
     pub(super) bodies: usize,
     /// A body is read on although the memory for them is used up.
@@ -96,6 +90,7 @@ pub(super) fn transaction(cell: Arc<ConnCell>, number: u64, request: Arc<Request
 
 impl Core {
     pub(in super::super) fn new(env: Arc<Env>, epoll: Arc<Epoll>, listeners: Listeners) -> Self {
+        let now = clock::now();
         Self {
             listeners,
             env,
@@ -107,7 +102,8 @@ impl Core {
             ready: VecDeque::new(),
             timers: Timers::default(),
             scratch: Vec::with_capacity(SCRATCH),
-            now: clock::now(),
+            now,
+            turn: Turn::new(now),
             bodies: 0,
             has_privileged: false,
             memory_freed: false,
@@ -122,7 +118,7 @@ impl Core {
 
     /// Begins a turn: takes events in, and notices limits that are reached.
     pub(in super::super) fn take_events(&mut self, events: &[EpollEvent]) {
-        self.now = clock::now();
+        self.begin_turn();
         self.events.append(&mut self.again);
         for event in events {
             if !self.listeners.note(event.data()) {
@@ -131,6 +127,11 @@ impl Core {
         }
         self.take_decisions();
         self.expire();
+    }
+
+    pub(super) fn begin_turn(&mut self) {
+        self.now = clock::now();
+        self.turn.begin(self.now);
     }
 
     /// Looks at events until a request is ready. The rest is looked at when that one has run: a
@@ -239,7 +240,7 @@ impl Core {
 
     /// A request runs no longer, and the connection is locked.
     pub(super) fn end_run(&mut self, cell: &Arc<ConnCell>, conn: &mut MutexGuard<'_, Conn>) {
-        self.env.end_request(conn.thread);
+        self.env.end_request(conn.thread, self.now);
         if conn.phase == Phase::Running {
             conn.phase = Phase::Flushing;
             self.release_body(conn);
@@ -291,23 +292,6 @@ impl Core {
         }
     }
 
-    /// Ends the connections on which nothing has come for a while, and nothing stands in the kernel
-    /// either. Called when the worker stops.
-    pub(in super::super) fn close_idle(&mut self) {
-        self.now = clock::now();
-        for cell in self.cells() {
-            let mut conn = cell.lock();
-            if conn.is_idle() && conn.idle_since + FAREWELL <= self.now {
-                conn.readable = true;
-                self.pump(&cell, &mut conn);
-                if conn.is_idle() {
-                    self.half_close(&mut conn, PARTING);
-                    self.settle(&cell, &mut conn);
-                }
-            }
-        }
-    }
-
     /// The connections there are.
     pub(super) fn cells(&self) -> Vec<Arc<ConnCell>> {
         self.table
@@ -328,15 +312,6 @@ impl Core {
 
     pub(in super::super) fn take_refusals(&mut self) -> Vec<Refusal> {
         std::mem::take(&mut self.refusals)
-    }
-
-    /// Leaves the listeners to others for good, but takes what stands in their queues already: woken
-    /// by it, this worker is the only one that knows, and the last to leave would have it reset.
-    pub(in super::super) fn accept_last(&mut self) {
-        self.listeners.disable();
-        self.listeners.note_all();
-        self.accept(usize::MAX);
-        self.listeners.close();
     }
 
     fn has_room(&self) -> bool {
@@ -388,6 +363,7 @@ impl Core {
     pub(super) fn pump(&mut self, cell: &Arc<ConnCell>, conn: &mut MutexGuard<'_, Conn>) {
         loop {
             let again = match conn.phase {
+                Phase::Head if self.turn.is_over_for(conn, self.now) => put_off(conn),
                 Phase::Head => self.read_head(cell, conn),
                 Phase::Body => self.read_body(cell, conn),
                 Phase::Flushing => self.flush(conn),
@@ -403,7 +379,7 @@ impl Core {
         self.settle(cell, conn);
     }
 
-    fn settle(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
+    pub(super) fn settle(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
         let needed = match conn.phase {
             Phase::Closed => return self.remove(cell, conn),
             Phase::Queued | Phase::Running => return,
@@ -492,4 +468,10 @@ impl Core {
         self.pause_until = self.now + ACCEPT_PAUSE;
         self.listeners.disable();
     }
+}
+
+/// Leaves what a connection has at hand to the next turn. Its phase stays.
+fn put_off(conn: &mut Conn) -> bool {
+    conn.goes_on = conn.readable || !conn.input.is_empty();
+    false
 }

@@ -140,8 +140,10 @@ impl Env {
         }
     }
 
-    /// A thread has ended its request.
-    pub(super) fn end_request(&self, thread: usize) {
+    /// A thread has ended its request. That is a sign of life as well: many may be run between two
+    /// waits.
+    pub(super) fn end_request(&self, thread: usize, now: u64) {
+        self.cell.beat(now);
         self.ages.end(thread);
         self.cell.end(thread);
     }

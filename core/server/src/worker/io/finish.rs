@@ -156,6 +156,7 @@ impl Core {
     }
 
     fn next_request(&mut self, conn: &mut Conn) {
+        self.turn.note_served(conn);
         conn.answer.reset();
         conn.taken_over = false;
         conn.announced = false;

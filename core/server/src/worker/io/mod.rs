@@ -24,10 +24,12 @@ mod core;
 mod env;
 mod finish;
 mod input;
+mod leaving;
 mod natives;
 mod output;
 mod patience;
 mod timers;
+mod turn;
 
 pub(super) use accept::Listeners;
 pub(super) use core::Core;
