@@ -60,8 +60,8 @@ impl Head {
             let end = memchr::memchr(b' ', &self.bytes).unwrap_or(0);
             self.bytes[..end].make_ascii_uppercase();
         }
-        let (line, fields_at) = request_line::parse(&self.bytes, rules.leniency)?;
-        self.line = line;
+        self.line = request_line::parse(&self.bytes, extent.first, rules.leniency)?;
+        let fields_at = extent.first + b"\r\n".len();
         if extent.folded && !rules.leniency.obsolete_folding {
             return Err(PeerError::ObsoleteFolding);
         }
@@ -154,6 +154,12 @@ impl Head {
     #[must_use]
     pub fn method(&self) -> &[u8] {
         self.line.method.of_bytes(&self.bytes)
+    }
+
+    /// The method, a space, and the target as it was sent.
+    #[must_use]
+    pub fn method_and_target(&self) -> &[u8] {
+        &self.bytes[self.line.method.range().start..self.line.target.whole.range().end]
     }
 
     /// The target as it was sent.

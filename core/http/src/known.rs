@@ -162,6 +162,31 @@ const fn beginning(name: &[u8]) -> u64 {
     word
 }
 
+/// As `beginning`, a word at a time.
+fn beginning_of(name: &[u8]) -> u64 {
+    let halves = name.first_chunk::<4>().zip(name.last_chunk::<4>());
+    let word = match (name.first_chunk::<IN_A_WORD>(), halves) {
+        (Some(first), _) => u64::from_be_bytes(*first),
+        (None, Some((first, last))) => {
+            let behind = 8 * (name.len() - first.len());
+            u64::from(u32::from_be_bytes(*first)) << behind | u64::from(u32::from_be_bytes(*last))
+        }
+        (None, None) => return beginning(name),
+    };
+    small(word)
+}
+
+/// Eight bytes with the capital letters among them made small.
+const fn small(word: u64) -> u64 {
+    const EACH: u64 = u64::MAX / 0xff;
+    let low = word & (EACH * 0x7f);
+    // The high bit of a byte is set where it is at least `A`, and where it is more than `Z`.
+    let from_a = low + EACH * (0x80 - b'A' as u64);
+    let beyond_z = low + EACH * (0x80 - b'Z' as u64 - 1);
+    let capitals = from_a & !beyond_z & !word & (EACH * 0x80);
+    word | capitals >> 2
+}
+
 impl Known {
     /// The number of `name`, in letters of either case.
     #[must_use]
@@ -170,7 +195,7 @@ impl Known {
             return Self::Other;
         }
         let (start, end) = (STARTS[name.len()] as usize, STARTS[name.len() + 1] as usize);
-        let sought = beginning(name);
+        let sought = beginning_of(name);
         (start..end)
             .filter(|&place| BEGINNINGS[place] == sought)
             .map(|place| BY_LENGTH[place])
@@ -197,6 +222,18 @@ mod tests {
             );
         }
         assert_eq!(Known::Other as usize, Known::COUNT);
+    }
+
+    #[test]
+    fn only_letters_are_made_small() {
+        for byte in 0..=255u8 {
+            let name = [byte; 8];
+            for length in 1..=name.len() {
+                assert_eq!(beginning_of(&name[..length]), beginning(&name[..length]));
+            }
+        }
+        let mixed = b"aZ-@[`{\xc1";
+        assert_eq!(beginning_of(mixed), beginning(mixed));
     }
 
     #[test]

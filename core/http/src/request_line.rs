@@ -36,31 +36,39 @@ pub(crate) struct RequestLine {
     pub(crate) version: Version,
 }
 
-/// Parses the line that `head` begins with; also gives the index after its CRLF.
-pub(crate) fn parse(head: &[u8], leniency: Leniency) -> Result<(RequestLine, usize), PeerError> {
+/// Parses the line that `head` begins with, `end` bytes without its CRLF.
+pub(crate) fn parse(head: &[u8], end: usize, leniency: Leniency) -> Result<RequestLine, PeerError> {
     let invalid = PeerError::InvalidRequestLine;
-    let end = memchr::memchr(b'\r', head).ok_or(invalid)?;
-    if head.get(end + 1) != Some(&b'\n') {
-        return Err(invalid);
-    }
     let line = &head[..end];
-    let first = memchr::memchr(b' ', line).ok_or(invalid)?;
+    // Methods are short: looking at each byte is quicker than looking for many at once.
+    let first = line.iter().position(|&b| b == b' ').ok_or(invalid)?;
     let last = last_space(line).ok_or(invalid)?;
-    if first == last || memchr::memchr(b' ', &line[first + 1..last]).is_some() {
+    if first == last {
         return Err(invalid);
     }
-    let method = &line[..first];
+    let target = Span::new(first + 1, last);
+    parse_parts(head, first, target, end, leniency).map_err(|error| {
+        // No part that is accepted holds a space, or a CR that ends nothing.
+        let has_more = target.of_bytes(head).contains(&b' ') || line.contains(&b'\r');
+        if has_more { invalid } else { error }
+    })
+}
+
+fn parse_parts(
+    head: &[u8],
+    method_end: usize,
+    target: Span,
+    end: usize,
+    leniency: Leniency,
+) -> Result<RequestLine, PeerError> {
+    let method = &head[..method_end];
     check_method(method, leniency)?;
-    let version = parse_version(&line[last + 1..], leniency)?;
-    let target = target::parse(head, method, Span::new(first + 1, last))?;
-    Ok((
-        RequestLine {
-            method: Span::new(0, first),
-            target,
-            version,
-        },
-        end + 2,
-    ))
+    let version = parse_version(&head[target.range().end + 1..end], leniency)?;
+    Ok(RequestLine {
+        method: Span::new(0, method_end),
+        target: target::parse(head, method, target)?,
+        version,
+    })
 }
 
 /// The last space of a line. It stands before a version, and those that can be accepted are alike in
@@ -116,7 +124,7 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str, leniency: Leniency) -> Result<RequestLine, PeerError> {
-        parse(format!("{line}\r\n").as_bytes(), leniency).map(|(line, _)| line)
+        parse(format!("{line}\r\n").as_bytes(), line.len(), leniency)
     }
 
     fn error(line: &str) -> Option<PeerError> {

@@ -18,6 +18,8 @@ pub struct HeadScan {
     seen: usize,
     /// Where the request line begins: 2 after the one CRLF that may precede it, else 0.
     start: usize,
+    /// Its length.
+    first: usize,
     /// The field under way began here; it differs from `line` inside a folded field.
     field: usize,
     fields: usize,
@@ -39,6 +41,8 @@ pub enum Scanned {
 pub struct Extent {
     /// The first byte of the request line.
     pub start: usize,
+    /// The length of the request line.
+    pub first: usize,
     /// One past the head's last CRLF.
     pub end: usize,
     /// The number of fields: a field folded over several lines counts once.
@@ -102,6 +106,7 @@ impl HeadScan {
         let Some(&first) = line.first() else {
             return Ok(Some(Extent {
                 start: self.start,
+                first: self.first,
                 end: self.seen,
                 fields: self.fields,
                 folded: self.folded,
@@ -133,6 +138,7 @@ impl HeadScan {
         if line.len() > limits.request_line {
             return Err(PeerError::RequestLineTooLong(limits.request_line));
         }
+        self.first = line.len();
         self.in_fields = true;
         self.field = self.seen;
         Ok(())
@@ -173,6 +179,7 @@ mod tests {
             );
             let extent = Extent {
                 start: 0,
+                first: 14,
                 end: HEAD.len(),
                 fields: 2,
                 folded: false,

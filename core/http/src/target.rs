@@ -61,6 +61,12 @@ fn split(bytes: &[u8], path_at: usize, offset: usize, bare: Target) -> Target {
         .iter()
         .position(|&b| b == b'?' || b == b'#')
         .map_or(bytes.len(), |i| path_at + i);
+    if path_end == bytes.len() {
+        return Target {
+            path: Span::new(offset + path_at, offset + path_end),
+            ..bare
+        };
+    }
     let fragment_at =
         memchr::memchr(b'#', &bytes[path_end..]).map_or(bytes.len(), |i| path_end + i);
     let query_at = if path_end < fragment_at {

@@ -102,6 +102,6 @@ pub(crate) fn verdict(py: Python<'_>, event: Event, error: &PyErr) -> Verdict {
             }
             Verdict::Exit(code)
         }
-        None => Verdict::Failed(handler_error(py, error)),
+        None => Verdict::Failed(Box::new(handler_error(py, error))),
     }
 }

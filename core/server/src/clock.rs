@@ -1,6 +1,5 @@
 //! The monotonic clock in nanoseconds, the one measure that both sides of a fork agree on.
 
-use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
@@ -25,21 +24,17 @@ pub fn roughly_now() -> u64 {
     read(ClockId::CLOCK_MONOTONIC_COARSE)
 }
 
-/// Calls `with` with the present time as HTTP writes it (RFC 9110 section 5.6.7), formatted at most
-/// once a second.
-pub fn with_http_date<R>(with: impl FnOnce(&[u8]) -> R) -> R {
-    thread_local! {
-        static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
-    }
-    let second = clock_gettime(ClockId::CLOCK_REALTIME_COARSE).map_or(0, |time| time.tv_sec());
-    LAST.with_borrow_mut(|(last, text)| {
-        if *last != second {
-            *last = second;
-            let since = Duration::from_secs(u64::try_from(second).unwrap_or(0));
-            *text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since);
-        }
-        with(text.as_bytes())
-    })
+/// The present second, since 1970.
+#[must_use]
+pub fn second() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_REALTIME_COARSE);
+    time.map_or(0, |time| u64::try_from(time.tv_sec()).unwrap_or(0))
+}
+
+/// A second as HTTP writes it: an IMF-fixdate (RFC 9110 section 5.6.7).
+#[must_use]
+pub fn http_date(second: u64) -> String {
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(second))
 }
 
 /// A length of time in nanoseconds.

@@ -79,12 +79,13 @@ impl ResponseHead {
     fn say_status(&mut self, status: Status) {
         self.status = status;
         self.status_line.clear();
-        let code = status.code();
-        let digit = |place: u16| b'0' + (code / place % 10) as u8;
-        self.status_line
-            .extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
-        self.status_line
-            .extend_from_slice(status.reason().as_bytes());
+        match status.line() {
+            Some(line) => self.status_line.extend_from_slice(line.as_bytes()),
+            None => {
+                let line = format!("{} {}", status.code(), status.reason());
+                self.status_line.extend_from_slice(line.as_bytes());
+            }
+        }
     }
 
     /// Forgets everything.

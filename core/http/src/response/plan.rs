@@ -2,7 +2,6 @@
 
 use super::body::BodyEncoder;
 use super::head::ResponseHead;
-use super::own::OwnFields;
 use crate::head::Head;
 use crate::request_line::Version;
 
@@ -94,8 +93,8 @@ impl Reply {
 
     /// Writes the head: status line, the server's own fields, the application's, an empty line.
     ///
-    /// `date` is an IMF-fixdate (RFC 9110 section 5.6.7).
-    pub fn write_head(&self, head: &ResponseHead, own: &OwnFields, date: &[u8], out: &mut Vec<u8>) {
+    /// `own` are lines, each with its end, and the Date is among them.
+    pub fn write_head(&self, head: &ResponseHead, own: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(if self.asked.http_11 {
             b"HTTP/1.1 "
         } else {
@@ -103,10 +102,7 @@ impl Reply {
         });
         out.extend_from_slice(head.status_line());
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(own.lines());
-        out.extend_from_slice(b"Date: ");
-        out.extend_from_slice(date);
-        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(own);
         self.write_connection(head, out);
         if let Some(length) = self.length {
             out.extend_from_slice(b"Content-Length: ");
@@ -148,8 +144,8 @@ mod tests {
             head.push(name.as_bytes(), value.as_bytes()).unwrap();
         }
         let mut out = Vec::new();
-        let own = OwnFields::named(b"s").unwrap();
-        Reply::plan(asked, &head, known).write_head(&head, &own, b"d", &mut out);
+        let own = b"Server: s\r\nDate: d\r\n";
+        Reply::plan(asked, &head, known).write_head(&head, own, &mut out);
         String::from_utf8(out).unwrap()
     }
 

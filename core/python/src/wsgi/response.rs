@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use tricorn_http::response::ResponseHead;
-use tricorn_server::exchange::own_fields;
+use tricorn_server::exchange::{own_fields, with_own_lines};
 use tricorn_server::gateway::Handle;
 
 use super::output;
@@ -179,13 +179,9 @@ impl Response {
         let status =
             self.with_head(|head| String::from_utf8_lossy(head.status_line()).into_owned());
         let facts = self.channel.facts();
-        let date = tricorn_server::clock::with_http_date(|date| {
-            String::from_utf8_lossy(date).into_owned()
-        });
         let mut lines = vec![format!("HTTP/1.1 {}\r\n", status.unwrap_or_default())];
-        let own = String::from_utf8_lossy(own_fields().lines()).into_owned();
+        let own = with_own_lines(|own| String::from_utf8_lossy(own).into_owned());
         lines.extend(own.split_inclusive('\n').map(str::to_owned));
-        lines.push(format!("Date: {date}\r\n"));
         if facts.close {
             lines.push("Connection: close\r\n".to_owned());
         }

@@ -9,7 +9,7 @@ mod record;
 mod request;
 
 pub use endpoints::{Endpoints, Local, Notes};
-pub use identity::{own_fields, set_own_fields};
+pub use identity::{own_fields, set_own_fields, with_own_lines};
 pub use kept::{Keepsake, Kept, Release};
 pub use passage::{Content, Ending, Passage, PreparedAnswer, Stage, Ticket};
 pub use record::{Attachment, End, Finished, Record};

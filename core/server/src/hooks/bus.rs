@@ -123,7 +123,25 @@ pub struct Bus {
     mask: u64,
     /// The events that compiled handlers listen to.
     native: u64,
-    chains: Vec<Vec<Slot>>,
+    chains: Vec<Chain>,
+}
+
+/// The handlers of one event, in order.
+#[derive(Debug)]
+struct Chain {
+    slots: Vec<Slot>,
+    /// How many native ones come before any of Python's.
+    leading: usize,
+}
+
+impl Chain {
+    fn of(handlers: Vec<Handler>) -> Self {
+        let is_native = |handler: &&Handler| handler.tongue == Tongue::Native;
+        Self {
+            leading: handlers.iter().take_while(is_native).count(),
+            slots: handlers.into_iter().map(Slot::from).collect(),
+        }
+    }
 }
 
 impl Bus {
@@ -146,7 +164,7 @@ impl Bus {
             .zip(by_event)
             .map(|(event, handlers)| {
                 let sorted = order::sort(event.name(), event.declaration().down, handlers)?;
-                Ok(sorted.into_iter().map(Slot::from).collect())
+                Ok(Chain::of(sorted))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
@@ -180,16 +198,15 @@ impl Bus {
     /// The handlers of an event, in order.
     #[must_use]
     pub fn chain(&self, event: Event) -> &[Slot] {
-        self.chains.get(event as usize).map_or(&[], Vec::as_slice)
+        let chain = self.chains.get(event as usize);
+        chain.map_or(&[], |chain| &chain.slots)
     }
 
     /// How many native handlers lead an event's chain: they can run without an interpreter.
     #[must_use]
     pub fn leading_native(&self, event: Event) -> usize {
-        self.chain(event)
-            .iter()
-            .take_while(|slot| slot.handler.tongue == Tongue::Native)
-            .count()
+        let chain = self.chains.get(event as usize);
+        chain.map_or(0, |chain| chain.leading)
     }
 
     /// Calls an event's handlers in order. Failures are logged with the handler's name.
@@ -260,7 +277,7 @@ fn run(event: Event, chain: &[Slot], occasion: &Occasion<'_>) -> Result<(), Inte
                 if !slot.handler.goes_on(event) {
                     return Err(Interruption::Failed {
                         handler: slot.handler.name.clone(),
-                        error,
+                        error: *error,
                     });
                 }
             }
@@ -351,11 +368,11 @@ mod tests {
     }
 
     fn failure() -> Verdict {
-        Verdict::Failed(HandlerError {
+        Verdict::Failed(Box::new(HandlerError {
             summary: "boom".into(),
             raised: None,
             is_known: false,
-        })
+        }))
     }
 
     fn fire(

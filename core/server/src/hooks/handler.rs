@@ -100,7 +100,7 @@ pub enum Verdict {
     /// The passage is suspended.
     Pending,
     /// The handler failed.
-    Failed(HandlerError),
+    Failed(Box<HandlerError>),
     /// The handler asks the process to end with this code, after its ordinary stop.
     Exit(i32),
 }

@@ -29,24 +29,18 @@ impl Running {
     }
 
     pub(super) fn begin(&self, beginning: &Beginning<'_>) {
-        let Beginning {
-            now,
-            method,
-            target,
-            client,
-        } = *beginning;
-        let mut line = [0; BYTES];
-        let mut length = 0;
-        for part in [method, b" ", target] {
-            let taken = part.len().min(BYTES - length);
-            line[length..length + taken].copy_from_slice(&part[..taken]);
-            length += taken;
+        let Beginning { now, line, client } = *beginning;
+        let line = &line[..line.len().min(BYTES)];
+        let (words, rest) = line.as_chunks::<8>();
+        for (place, bytes) in self.line.iter().zip(words) {
+            place.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
         }
-        let (words, _) = line.as_chunks::<8>();
-        for (word, bytes) in self.line.iter().zip(words).take(length.div_ceil(8)) {
-            word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+        if let Some(place) = self.line.get(words.len()) {
+            let mut last = [0; 8];
+            last.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
+            place.store(u64::from_ne_bytes(last), Ordering::Relaxed);
         }
-        self.length.store(length as u32, Ordering::Relaxed);
+        self.length.store(line.len() as u32, Ordering::Relaxed);
         let (family, first, second) = match client {
             None => (0, 0, 0),
             Some(IpAddr::V4(address)) => (4, u64::from(address.to_bits()), 0),
@@ -91,10 +85,8 @@ impl Running {
 pub struct Beginning<'r> {
     /// The time, in nanoseconds of the monotonic clock.
     pub now: u64,
-    /// Its method.
-    pub method: &'r [u8],
-    /// Its target, as it was sent.
-    pub target: &'r [u8],
+    /// Its method, a space, and its target as it was sent.
+    pub line: &'r [u8],
     /// The client's address; `None` for a unix socket.
     pub client: Option<IpAddr>,
 }
@@ -125,11 +117,10 @@ mod tests {
     use super::super::Board;
     use super::Beginning;
 
-    fn beginning<'r>(now: u64, method: &'r [u8], target: &'r [u8], client: &str) -> Beginning<'r> {
+    fn beginning<'r>(now: u64, line: &'r [u8], client: &str) -> Beginning<'r> {
         Beginning {
             now,
-            method,
-            target,
+            line,
             client: client.parse().ok(),
         }
     }
@@ -138,14 +129,15 @@ mod tests {
     fn what_was_begun_is_read_as_far_as_there_was_room() {
         let cell = Board::new().unwrap().cell(1);
         assert!(cell.running().is_empty());
-        cell.begin(3, &beginning(7, b"GET", b"/a?b", "192.0.2.1"));
-        cell.begin(4, &beginning(9, b"POST", &[b'x'; 500], "2001:db8::1"));
+        cell.begin(3, &beginning(7, b"GET /a?b", "192.0.2.1"));
+        let long = [&b"POST "[..], &[b'x'; 500]].concat();
+        cell.begin(4, &beginning(9, &long, "2001:db8::1"));
         let running = cell.running();
         assert_eq!(running[0].to_string(), "GET /a?b from 192.0.2.1");
         assert_eq!((running[0].began, running[1].began), (7, 9));
         assert_eq!(running[1].line.len(), 192);
         assert!(running[1].to_string().ends_with("from 2001:db8::1"));
-        cell.begin(3, &beginning(8, b"GET", b"/", "none"));
+        cell.begin(3, &beginning(8, b"GET /", "none"));
         assert_eq!(cell.running()[0].to_string(), "GET / from a unix socket");
         cell.end(3);
         assert_eq!(cell.running().len(), 1);

@@ -18,11 +18,21 @@ struct Current {
     events: u64,
 }
 
+/// What a thread knows of its handlers.
+#[derive(Debug)]
+struct Thread {
+    current: Cell<Current>,
+    /// The serial of its next handle; a multiple of `RANGE` if it has none left.
+    next: Cell<u64>,
+}
+
 thread_local! {
-    static CURRENT: Cell<Current> = const {
-        Cell::new(Current { serial: 0, passage: std::ptr::null(), events: 0 })
+    static THREAD: Thread = const {
+        Thread {
+            current: Cell::new(Current { serial: 0, passage: std::ptr::null(), events: 0 }),
+            next: Cell::new(0),
+        }
     };
-    static NEXT: Cell<u64> = const { Cell::new(0) };
 }
 
 /// While it lives, the thread is inside a handler.
@@ -34,17 +44,23 @@ pub(super) struct Inside {
 
 /// Enters a handler; `None` if the thread is inside a handler of this event already.
 pub(super) fn enter(event: Event, passage: Option<&RefCell<Passage>>) -> Option<Inside> {
-    let before = CURRENT.get();
-    if before.events & event.bit() != 0 {
-        return None;
-    }
-    let serial = if passage.is_some() { next_serial() } else { 0 };
-    CURRENT.set(Current {
-        serial,
-        passage: passage.map_or(std::ptr::null(), std::ptr::from_ref),
-        events: before.events | event.bit(),
-    });
-    Some(Inside { before, serial })
+    THREAD.with(|thread| {
+        let before = thread.current.get();
+        if before.events & event.bit() != 0 {
+            return None;
+        }
+        let serial = if passage.is_some() {
+            thread.next_serial()
+        } else {
+            0
+        };
+        thread.current.set(Current {
+            serial,
+            passage: passage.map_or(std::ptr::null(), std::ptr::from_ref),
+            events: before.events | event.bit(),
+        });
+        Some(Inside { before, serial })
+    })
 }
 
 impl Inside {
@@ -56,25 +72,29 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        CURRENT.set(self.before);
+        THREAD.with(|thread| thread.current.set(self.before));
     }
 }
 
-/// Threads count in ranges of their own, so that no handle means something on another thread.
-fn next_serial() -> u64 {
-    static RANGES: AtomicU64 = AtomicU64::new(1);
-    const RANGE: u64 = 1 << 40;
-    let mut next = NEXT.get();
-    if next.is_multiple_of(RANGE) {
-        next = RANGES.fetch_add(1, Ordering::Relaxed) * RANGE + 1;
+/// So many handles a thread gives before it takes another range of them.
+const RANGE: u64 = 1 << 40;
+
+impl Thread {
+    /// Threads count in ranges of their own, so that no handle means something on another thread.
+    fn next_serial(&self) -> u64 {
+        static RANGES: AtomicU64 = AtomicU64::new(1);
+        let mut next = self.next.get();
+        if next.is_multiple_of(RANGE) {
+            next = RANGES.fetch_add(1, Ordering::Relaxed) * RANGE + 1;
+        }
+        self.next.set(next + 1);
+        next
     }
-    NEXT.set(next + 1);
-    next
 }
 
 /// Calls `with` with the request of a handle; `STALE` if that names no request of this call.
 pub(super) fn with(handle: *mut abi::Request, with: impl FnOnce(&mut Passage) -> i32) -> i32 {
-    let current = CURRENT.get();
+    let current = THREAD.with(|thread| thread.current.get());
     if current.serial == 0 || current.serial != handle.addr() as u64 {
         return abi::STALE;
     }

@@ -1,6 +1,7 @@
 //! A plugin's handler on the bus.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use super::link;
 use super::module::Module;
 use super::payload;
 use crate::config::OnError;
+use crate::exchange::Passage;
 use crate::hooks::{Call, Event, Handler, HandlerError, Occasion, Source, Tongue, Verdict};
 
 /// The function, and the plugin it is of.
@@ -72,18 +74,30 @@ impl Call for NativeHandler {
         if self.module.is_aside() {
             return self.without(occasion);
         }
-        if let Some(passage) = payload::passage(occasion) {
+        let passage = payload::passage(occasion);
+        if let Some(passage) = passage {
             let mut passage = passage.borrow_mut();
             passage.answer = None;
             passage.suspended = None;
         }
         let code = self.enter(occasion);
-        let verdict = self.judge(code, occasion);
-        match revoke(occasion, &verdict) {
-            true if code == abi::CONTINUE || code == abi::STOP => {
-                self.misbehaves("a token without PENDING")
+        let mut passage = passage.map(RefCell::borrow_mut);
+        let verdict = self.judge(code, passage.as_deref());
+        let token = match verdict {
+            Verdict::Pending => None,
+            _ => passage
+                .as_mut()
+                .and_then(|passage| passage.suspended.take()),
+        };
+        match token {
+            None => verdict,
+            Some(token) => {
+                revoke(token);
+                match code {
+                    abi::CONTINUE | abi::STOP => self.misbehaves("a token without PENDING"),
+                    _ => verdict,
+                }
             }
-            _ => verdict,
         }
     }
 
@@ -120,22 +134,16 @@ impl NativeHandler {
         code
     }
 
-    fn judge(&self, code: i32, occasion: &Occasion<'_>) -> Verdict {
-        let (is_open, is_answered, is_suspended) =
-            payload::passage(occasion).map_or((false, false, false), |passage| {
-                let passage = passage.borrow();
-                (
-                    passage.stage.is_open(),
-                    passage.answer.is_some(),
-                    passage.suspended.is_some(),
-                )
-            });
+    fn judge(&self, code: i32, passage: Option<&Passage>) -> Verdict {
+        let is_open = passage.is_some_and(|passage| passage.stage.is_open());
+        let is_answered = || passage.is_some_and(|passage| passage.answer.is_some());
+        let is_suspended = || passage.is_some_and(|passage| passage.suspended.is_some());
         match code {
             abi::CONTINUE => Verdict::Continue,
             abi::STOP => Verdict::Stop,
-            abi::RESPOND if is_open && is_answered => Verdict::Respond,
+            abi::RESPOND if is_open && is_answered() => Verdict::Respond,
             abi::RESPOND if is_open => self.misbehaves("RESPOND without an answer"),
-            abi::PENDING if is_open && is_suspended => Verdict::Pending,
+            abi::PENDING if is_open && is_suspended() => Verdict::Pending,
             abi::PENDING if is_open => self.misbehaves("PENDING without a token"),
             abi::CLOSE if is_open || self.event == Event::ConnOpen => Verdict::Close,
             abi::RESPOND | abi::PENDING | abi::CLOSE => {
@@ -162,22 +170,16 @@ impl NativeHandler {
 }
 
 fn failed(summary: &str, is_known: bool) -> Verdict {
-    Verdict::Failed(HandlerError {
+    Verdict::Failed(Box::new(HandlerError {
         summary: summary.to_owned(),
         raised: None,
         is_known,
-    })
+    }))
 }
 
-/// Makes a token void that was taken and not returned on: nobody waits for it. Whether there was one.
-fn revoke(occasion: &Occasion<'_>, verdict: &Verdict) -> bool {
-    if *verdict == Verdict::Pending {
-        return false;
-    }
-    let passage = payload::passage(occasion);
-    let token = passage.and_then(|passage| passage.borrow_mut().suspended.take());
-    if let (Some(token), Some(worker)) = (token, link::worker()) {
+/// Makes a token void that was taken and not returned on: nobody waits for it.
+fn revoke(token: u64) {
+    if let Some(worker) = link::worker() {
         worker.resumptions.revoke(token);
     }
-    token.is_some()
 }

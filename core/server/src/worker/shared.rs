@@ -11,10 +11,10 @@ use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::io::{Core, Env, Listeners, Visit};
+use super::io::{Core, Env, Listeners};
 use crate::access::RequestLog;
 use crate::clock;
-use crate::gateway::{Fate, Gateway, Transaction};
+use crate::gateway::{Gateway, Transaction};
 use crate::hooks::{Event, Interruption, Occasion};
 use crate::lifeline::{Message, Phase, WorkerSide};
 use crate::sock::Listener;
@@ -320,12 +320,12 @@ impl Shared {
     pub(super) fn next(&self, thread: usize) -> Option<Transaction> {
         let mut core = self.core();
         while self.env.control.exit().is_none() {
-            if !self.env.natives.ready {
+            if !core.lends() {
                 return core.take_ready(thread);
             }
             let visit = core.lend_ready(thread)?;
             drop(core);
-            let fate = self.pass(&visit);
+            let fate = self.env.pass_ready(&visit.passage);
             core = self.core();
             let transaction = core.meet(visit, fate);
             if transaction.is_some() {
@@ -336,18 +336,6 @@ impl Shared {
             }
         }
         None
-    }
-
-    /// Fires `pre_request` for the compiled handlers that come before any of Python's. What becomes
-    /// of the request, unless it goes on.
-    fn pass(&self, visit: &Visit) -> Option<Fate> {
-        let from = visit.passage.borrow().from;
-        let occasion = Occasion::Passage(&visit.passage);
-        let passing = self
-            .env
-            .bus
-            .pass_leading(Event::PreRequest, from, &occasion);
-        super::fate(passing, &self.env.control)
     }
 
     /// Takes a request back.

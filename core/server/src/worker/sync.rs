@@ -15,6 +15,7 @@ pub(super) fn serve(shared: &Shared, gateway: &dyn Gateway) -> i32 {
     let mut events = Events::new();
     let source = Inline { shared, gateway };
     let mut signalled = true;
+    shared.core().decide_at_once();
     loop {
         if let Next::Leave(code) = shared.oversee(gateway, signalled) {
             return code;

@@ -11,7 +11,7 @@ use super::conn::{Conn, ConnCell, FileTail, Phase};
 use super::output::Sent;
 use super::timers::NEVER;
 use crate::clock;
-use crate::exchange::{Attachment, End, Passage, Request, Stage, own_fields};
+use crate::exchange::{Attachment, End, Passage, Request, Stage, with_own_lines};
 use crate::gateway::{Channel, ChannelError, Facts, Fate, Progress, Read, Wait};
 use crate::sock::Transfer;
 
@@ -316,9 +316,7 @@ impl Conn {
         };
         let answer = &mut self.answer;
         let reply = Reply::plan(asked, &answer.head, known);
-        clock::with_http_date(|date| {
-            reply.write_head(&answer.head, own_fields(), date, &mut answer.out);
-        });
+        with_own_lines(|own| reply.write_head(&answer.head, own, &mut answer.out));
         answer.reply = Some(reply);
         Ok(())
     }

@@ -160,6 +160,8 @@ pub(super) struct Conn {
     pub(super) head_is_new: bool,
     /// A PROXY header may still come.
     pub(super) may_open: bool,
+    /// The peer is in `forwarded_allow_ips`, as `endpoints` have it.
+    pub(super) is_trusted: bool,
     /// Bytes that belong to nothing that has been taken up yet.
     pub(super) input: Vec<u8>,
     pub(super) scan: HeadScan,
@@ -198,6 +200,7 @@ impl Conn {
     pub(super) fn new(stream: Stream, endpoints: Endpoints, may_open: bool) -> Self {
         Self {
             stream,
+            is_trusted: endpoints.trusted,
             endpoints: Arc::new(endpoints),
             phase: Phase::Head,
             readable: true,

@@ -62,6 +62,8 @@ pub(in super::super) struct Core {
     pub(super) turn: Turn,
     /// Bytes of bodies that are read in advance.
     pub(super) bodies: usize,
+    /// Compiled handlers decide of a request as soon as it is ready, where it is.
+    pub(super) decides: bool,
     /// A body is read on although the memory for them is used up.
     pub(super) has_privileged: bool,
     /// Buffers of bodies that are done with, for the next.
@@ -105,6 +107,7 @@ impl Core {
             now,
             turn: Turn::new(now),
             bodies: 0,
+            decides: false,
             has_privileged: false,
             memory_freed: false,
             spare: Vec::new(),
@@ -211,16 +214,24 @@ impl Core {
             if conn.phase != Phase::Queued {
                 continue;
             }
-            conn.phase = Phase::Running;
-            conn.thread = thread;
-            let is_new = !std::mem::replace(&mut conn.announced, true);
-            if let Some(request) = conn.request.take() {
-                self.env.begin_request(thread, &request, is_new);
+            if let Some(request) = self.begin(&mut conn, thread, clock::roughly_now()) {
                 let taken = with(&cell, &mut conn, request);
                 drop(conn);
                 return Some((cell, taken));
             }
         }
+    }
+
+    /// A thread begins now to run the request of a connection, which is taken off it.
+    pub(super) fn begin(&self, conn: &mut Conn, thread: usize, now: u64) -> Option<Arc<Request>> {
+        conn.phase = Phase::Running;
+        conn.thread = thread;
+        let request = conn.request.take()?;
+        self.env.begin_request(thread, &request, now);
+        if !std::mem::replace(&mut conn.announced, true) {
+            self.env.count_request();
+        }
+        Some(request)
     }
 
     /// Takes a request back. Whatever is still to be sent is the core's affair now.
@@ -242,13 +253,17 @@ impl Core {
     pub(super) fn end_run(&mut self, cell: &Arc<ConnCell>, conn: &mut MutexGuard<'_, Conn>) {
         self.env.end_request(conn.thread, self.now);
         if conn.phase == Phase::Running {
-            conn.phase = Phase::Flushing;
-            self.release_body(conn);
+            self.flush_after_run(conn);
             self.pump(cell, conn);
         } else if conn.phase == Phase::Pending {
             self.park(cell, conn);
             self.pump(cell, conn);
         }
+    }
+
+    pub(super) fn flush_after_run(&mut self, conn: &mut Conn) {
+        conn.phase = Phase::Flushing;
+        self.release_body(conn);
     }
 
     /// Accepts up to `most` connections; how many it were.
@@ -433,9 +448,13 @@ impl Core {
         }
     }
 
+    /// A request is ready: it is lined up for a thread, unless compiled handlers decide of it at once.
     pub(super) fn queue(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
-        conn.phase = Phase::Queued;
         self.courtesy_until = 0;
+        if self.decides && self.decide(cell, conn) {
+            return;
+        }
+        conn.phase = Phase::Queued;
         self.ready.push_back(Arc::clone(cell));
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::ages::Ages;
 use crate::access::{Makers, RequestLog};
-use crate::clock::{self, nanos};
+use crate::clock::nanos;
 use crate::config::Config;
 use crate::exchange::Request;
 use crate::gateway::{Control, Resumptions};
@@ -112,22 +112,21 @@ impl Env {
         })
     }
 
-    /// A thread begins to run a request. With the last that the worker is to serve it asks to be
-    /// replaced, and serves on until it is. Where replacements come later it begins to stop, so that
-    /// the answer says that the connection is not kept.
-    pub(super) fn begin_request(&self, thread: usize, request: &Request, is_new: bool) {
-        let now = clock::roughly_now();
+    /// A thread begins to run a request.
+    pub(super) fn begin_request(&self, thread: usize, request: &Request, now: u64) {
         let beginning = Beginning {
             now,
-            method: request.head.method(),
-            target: request.head.target(),
+            line: request.head.method_and_target(),
             client: request.endpoints.client().map(|client| client.ip()),
         };
         self.cell.begin(thread, &beginning);
         self.ages.begin(thread, now);
-        if !is_new {
-            return;
-        }
+    }
+
+    /// Counts a request that nobody has begun before. With the last that the worker is to serve it asks
+    /// to be replaced, and serves on until it is. Where replacements come later it begins to stop, so
+    /// that the answer says that the connection is not kept.
+    pub(super) fn count_request(&self) {
         self.cell.count_request();
         let limit = self.control.most_requests();
         let is_last = limit > 0 && self.cell.requests() >= limit && self.control.is_alive();

@@ -11,7 +11,7 @@ use super::conn::{Conn, Phase};
 use super::core::{Core, Refusal};
 use super::output::Sent;
 use crate::clock;
-use crate::exchange::{End, Record, Request, own_fields};
+use crate::exchange::{End, Record, Request, with_own_lines};
 use crate::hooks::Event;
 use crate::sock::Transfer;
 
@@ -41,9 +41,7 @@ impl Core {
         let answer = &mut conn.answer;
         let page = error_page(status, &error.to_string(), &mut answer.head);
         let reply = Reply::plan(Asked::unreadable(), &answer.head, Some(page.len() as u64));
-        clock::with_http_date(|date| {
-            reply.write_head(&answer.head, own_fields(), date, &mut answer.out);
-        });
+        with_own_lines(|own| reply.write_head(&answer.head, own, &mut answer.out));
         answer.out.extend_from_slice(&page);
         answer.taken = page.len() as u64;
         answer.reply = Some(reply);

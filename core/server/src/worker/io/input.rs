@@ -153,10 +153,9 @@ impl Core {
         };
         conn.head_is_new = true;
         let number = conn.number + 1;
+        let is_trusted = conn.is_trusted;
         let request = request_of(conn);
-        request
-            .head
-            .read(bytes, extent, rules, request.endpoints.trusted)?;
+        request.head.read(bytes, extent, rules, is_trusted)?;
         request.number = number;
         request.started = if self.env.wants_duration || is_heard() {
             clock::now()

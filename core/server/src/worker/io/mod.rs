@@ -34,7 +34,6 @@ mod turn;
 pub(super) use accept::Listeners;
 pub(super) use core::Core;
 pub(super) use env::{Env, Means};
-pub(super) use natives::Visit;
 
 /// A connection's name: its place in the table, and a number that tells it from whoever had the
 /// place before.

@@ -180,7 +180,51 @@ pub(in super::super) struct Visit {
     pub(in super::super) passage: RefCell<Passage>,
 }
 
+impl Env {
+    /// Fires `pre_request` for the compiled handlers that come before any of Python's. What becomes
+    /// of the request, unless it goes on.
+    pub(in super::super) fn pass_ready(&self, passage: &RefCell<Passage>) -> Option<Fate> {
+        let from = passage.borrow().from;
+        let occasion = Occasion::Passage(passage);
+        let passing = self.bus.pass_leading(Event::PreRequest, from, &occasion);
+        fate(passing, &self.control)
+    }
+}
+
 impl Core {
+    /// From now on compiled handlers have a request as soon as it is ready: for a worker whose one
+    /// thread does everything, so that nobody waits for the core meanwhile.
+    pub(in super::super) fn decide_at_once(&mut self) {
+        self.decides = self.env.natives.ready;
+    }
+
+    /// Whether compiled handlers are to be asked of requests that are ready.
+    pub(in super::super) fn lends(&self) -> bool {
+        self.env.natives.ready && !self.decides
+    }
+
+    /// Has compiled handlers decide of a request that is ready. Whether they have.
+    pub(super) fn decide(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) -> bool {
+        if self.env.control.exit().is_some() {
+            return false;
+        }
+        let Some(request) = self.begin(conn, 0, self.now) else {
+            return false;
+        };
+        let passage = RefCell::new(cell.lend_to_run(conn, Stage::Ready, request));
+        let fate = self.env.pass_ready(&passage);
+        cell.take_passage(conn, passage.into_inner(), fate);
+        // The handlers may have taken long, and limits are counted from their end.
+        self.now = self.now.max(clock::roughly_now());
+        self.env.end_request(conn.thread, self.now);
+        match fate {
+            None => return false,
+            Some(Fate::Park(_)) => self.park(cell, conn),
+            Some(_) => self.flush_after_run(conn),
+        }
+        true
+    }
+
     /// Begins to run the next request, and lends it to compiled handlers.
     pub(in super::super) fn lend_ready(&mut self, thread: usize) -> Option<Visit> {
         let (cell, passage) = self.begin_ready(thread, |cell, conn, request| {
