@@ -43,27 +43,31 @@ pub fn is_token(bytes: &[u8]) -> bool {
 /// Bytes that may stand in a field value: VCHAR, SP, HTAB and obs-text (section 5.5).
 #[must_use]
 pub fn is_field_value(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let is_plain = |word: &[u8; 8]| is_plain(u64::from_le_bytes(*word)) || allows(word);
-    // What is left over is looked at together with what comes before it.
-    let end = bytes.last_chunk::<8>().filter(|_| !rest.is_empty());
-    words.iter().chain(end).all(is_plain) && (!words.is_empty() || allows(rest))
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().all(|&b| is_value_byte(b));
+    };
+    // Values are hardly ever wrong: eight bytes are looked at together, the last of them twice.
+    let (words, _) = bytes.as_chunks::<8>();
+    let found = words
+        .iter()
+        .fold(controls(last), |found, word| found | controls(word));
+    found == 0 || bytes.iter().all(|&b| is_value_byte(b))
 }
 
-fn allows(bytes: &[u8]) -> bool {
-    let is_bad = |b: u8| (b < b' ') & (b != b'\t') | (b == 0x7f);
-    !bytes.iter().any(|&b| is_bad(b))
+fn is_value_byte(b: u8) -> bool {
+    (b >= b' ' || b == b'\t') && b != 0x7f
 }
 
-/// Whether none of eight bytes is a control character, the tab among them.
-const fn is_plain(word: u64) -> bool {
+/// Not zero if one of the bytes is a control character. The tab is one.
+fn controls(bytes: &[u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(*bytes);
     const EACH: u64 = u64::MAX / 0xff;
     const HIGH: u64 = EACH * 0x80;
     let deletes = word ^ (EACH * 0x7f);
     // The high bit of a byte is set where it is less than 0x20, or is 0x7f.
     let low = word.wrapping_sub(EACH * 0x20) & !word;
     let deleted = deletes.wrapping_sub(EACH) & !deletes;
-    (low | deleted) & HIGH == 0
+    (low | deleted) & HIGH
 }
 
 /// Bytes that may stand in a request target: visible ASCII.

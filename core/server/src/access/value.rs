@@ -72,7 +72,7 @@ pub(super) fn number(number: u64, line: &mut String) {
 
 /// Appends the client's address; nothing for a unix socket.
 pub(super) fn client(record: &Record<'_>, line: &mut String) {
-    match record.request.endpoints.client().map(|client| client.ip()) {
+    match record.request.endpoints.client_ip() {
         Some(IpAddr::V4(address)) => {
             let [first, rest @ ..] = address.octets();
             number(u64::from(first), line);

@@ -76,6 +76,12 @@ impl Endpoints {
         self.proxied.map(|proxied| proxied.client).or(self.peer)
     }
 
+    /// The client's address without its port.
+    #[must_use]
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        self.client().map(|client| client.ip())
+    }
+
     /// The peer's address without its port.
     #[must_use]
     pub fn peer_ip(&self) -> Option<IpAddr> {

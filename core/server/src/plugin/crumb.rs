@@ -38,18 +38,21 @@ pub(super) struct Whose<'a> {
 impl Crumb {
     /// Leaves word of the plugin and of what it is called for: an event, or one of the above.
     pub(super) fn leave(whose: Whose<'_>, what: u8) -> Self {
-        let cell = link::crumb().map(|cell| {
+        if let Some(cell) = link::crumb() {
             let before = cell.load(Ordering::Relaxed);
             cell.store(write(whose.place, what), Ordering::Relaxed);
-            (cell, before)
-        });
+            return Self {
+                cell: Some((cell, before)),
+                _presence: None,
+            };
+        }
         let who = match what == Event::PreExec as u8 {
             true => "Successor",
             false => "Arbiter",
         };
         let place = || format!("{}/{}", whose.id, name(what).unwrap_or("?"));
         Self {
-            cell,
+            cell: None,
             _presence: Presence::leave(who, place),
         }
     }

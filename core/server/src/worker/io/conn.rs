@@ -1,9 +1,11 @@
 //! One connection: its socket, and how far its request and its answer have got.
 
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tricorn_http::body::BodyDecoder;
+use tricorn_http::proxy::ProxiedPeer;
 use tricorn_http::response::{Reply, ResponseHead};
 use tricorn_http::{HeadScan, PeerError};
 
@@ -160,8 +162,10 @@ pub(super) struct Conn {
     pub(super) head_is_new: bool,
     /// A PROXY header may still come.
     pub(super) may_open: bool,
-    /// The peer is in `forwarded_allow_ips`, as `endpoints` have it.
+    /// The peer is in `forwarded_allow_ips`, and who the client is, as `endpoints` have it: asked for
+    /// at every request, and too far away there.
     pub(super) is_trusted: bool,
+    pub(super) client: Option<IpAddr>,
     /// Bytes that belong to nothing that has been taken up yet.
     pub(super) input: Vec<u8>,
     pub(super) scan: HeadScan,
@@ -201,6 +205,7 @@ impl Conn {
         Self {
             stream,
             is_trusted: endpoints.trusted,
+            client: endpoints.client_ip(),
             endpoints: Arc::new(endpoints),
             phase: Phase::Head,
             readable: true,
@@ -231,6 +236,14 @@ impl Conn {
             drained: 0,
             limit: Limit::default(),
         }
+    }
+
+    /// A PROXY header has told whom the connection is made for.
+    pub(super) fn note_proxied(&mut self, proxied: Option<ProxiedPeer>) {
+        let endpoints = Arc::make_mut(&mut self.endpoints);
+        endpoints.proxied = proxied;
+        self.client = endpoints.client_ip();
+        self.may_open = false;
     }
 
     /// Waits for the first, or the next request, which must begin to come before `limit`.

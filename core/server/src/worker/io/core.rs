@@ -13,19 +13,12 @@ use super::env::Env;
 use super::timers::Timers;
 use super::turn::Turn;
 use crate::clock;
-use crate::exchange::{Endpoints, Finished, Notes, Request};
+use crate::exchange::{Finished, Request};
 use crate::gateway::{Handle, Transaction};
-use crate::sock::{Accepted, Listener};
+use crate::lifeline::Beginning;
 
 /// Bytes that are read from a socket at once.
 const SCRATCH: usize = 128 * 1024;
-
-/// How long a worker that has run out of descriptors waits before it accepts again.
-const ACCEPT_PAUSE: u64 = 500_000_000;
-
-/// How long a worker that has accepted a connection leaves further ones to its siblings while it
-/// waits for the request: that is usually right behind, and may run for long.
-const COURTESY: u64 = 1_000_000;
 
 /// The client sends no more, or the connection is broken.
 const HANG_UP: EpollFlags = EpollFlags::EPOLLRDHUP
@@ -48,7 +41,7 @@ pub(in super::super) struct Core {
     pub(super) env: Arc<Env>,
     epoll: Arc<Epoll>,
     pub(in super::super) listeners: Listeners,
-    table: Slab<Arc<ConnCell>>,
+    pub(super) table: Slab<Arc<ConnCell>>,
     pub(super) next_serial: u32,
     /// Events of this turn that have not been looked at.
     events: VecDeque<EpollEvent>,
@@ -75,9 +68,9 @@ pub(in super::super) struct Core {
     /// Requests that the gateway is to be told of.
     pub(super) finished: Vec<Finished>,
     /// Until then nothing is accepted, for want of descriptors.
-    pause_until: u64,
+    pub(super) pause_until: u64,
     /// Connections are left to the siblings until then; 0 if they are not.
-    courtesy_until: u64,
+    pub(super) courtesy_until: u64,
 }
 
 /// A request that runs, for the gateway.
@@ -227,7 +220,12 @@ impl Core {
         conn.phase = Phase::Running;
         conn.thread = thread;
         let request = conn.request.take()?;
-        self.env.begin_request(thread, &request, now);
+        let beginning = Beginning {
+            now,
+            line: request.head.method_and_target(),
+            client: conn.client,
+        };
+        self.env.begin_request(thread, &beginning);
         if !std::mem::replace(&mut conn.announced, true) {
             self.env.count_request();
         }
@@ -266,47 +264,6 @@ impl Core {
         self.release_body(conn);
     }
 
-    /// Accepts up to `most` connections; how many it were.
-    pub(in super::super) fn accept(&mut self, most: usize) -> usize {
-        let mut accepted = 0;
-        while accepted < most && self.has_room() {
-            match self.listeners.accept() {
-                Ok(Some((connection, listener))) => {
-                    self.open(connection, &listener);
-                    accepted += 1;
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    self.complain_of_accept(&error);
-                    break;
-                }
-            }
-        }
-        accepted
-    }
-
-    /// A connection was accepted, and its request is still on its way.
-    pub(in super::super) fn leave_others_to_siblings(&mut self) {
-        self.courtesy_until = self.now + COURTESY;
-        self.listeners.disable();
-    }
-
-    /// Waits for connections while there is room for them, and `wanted` says so.
-    pub(in super::super) fn balance_listeners(&mut self, wanted: bool) {
-        if self.pause_until <= self.now {
-            self.pause_until = 0;
-        }
-        if self.courtesy_until <= self.now {
-            self.courtesy_until = 0;
-        }
-        let pauses = self.pause_until > 0 || self.courtesy_until > 0;
-        if wanted && self.has_room() && !pauses {
-            self.listeners.enable();
-        } else {
-            self.listeners.disable();
-        }
-    }
-
     /// The connections there are.
     pub(super) fn cells(&self) -> Vec<Arc<ConnCell>> {
         self.table
@@ -327,44 +284,6 @@ impl Core {
 
     pub(in super::super) fn take_refusals(&mut self) -> Vec<Refusal> {
         std::mem::take(&mut self.refusals)
-    }
-
-    fn has_room(&self) -> bool {
-        self.table.len() < self.env.config.bounds.connections
-    }
-
-    fn open(&mut self, accepted: Accepted, listener: &Listener) {
-        let trust = &self.env.config.rules.trust;
-        let endpoints = Endpoints {
-            trusted: trust.forwarded.allows(accepted.peer.map(|peer| peer.ip())),
-            peer: accepted.peer,
-            proxied: None,
-            notes: Notes::default(),
-            local: Arc::clone(&listener.local),
-        };
-        let may_open = trust.proxy_protocol != tricorn_http::trust::ProxyProtocol::Off;
-        if self.env.natives.connections && !self.greet(&endpoints) {
-            return;
-        }
-        let mut conn = Conn::new(accepted.stream, endpoints, may_open);
-        conn.rest(self.now, self.env.limits.header);
-        // Serials stay below those of listeners: 31 bits are plenty to tell neighbours apart.
-        self.next_serial = (self.next_serial + 1) & (u32::MAX >> 1);
-        let vacancy = self.table.vacant_entry();
-        let key = Key {
-            index: vacancy.key() as u32,
-            serial: self.next_serial,
-        };
-        let cell = Arc::new(ConnCell::new(Arc::clone(&self.env), key, conn));
-        vacancy.insert(Arc::clone(&cell));
-        self.show_connections();
-        let mut conn = cell.lock();
-        self.pump(&cell, &mut conn);
-    }
-
-    fn show_connections(&self) {
-        self.env.cell.set_connections(self.table.len());
-        self.env.control.show_connections(self.table.len());
     }
 
     pub(super) fn find(&self, key: Key) -> Option<Arc<ConnCell>> {
@@ -480,12 +399,6 @@ impl Core {
             self.give_up(conn);
             self.pump(cell, conn);
         }
-    }
-
-    fn complain_of_accept(&mut self, error: &std::io::Error) {
-        log::warn!("cannot accept connections: {error}; those open are served on");
-        self.pause_until = self.now + ACCEPT_PAUSE;
-        self.listeners.disable();
     }
 }
 

@@ -6,7 +6,6 @@ use super::super::ages::Ages;
 use crate::access::{Makers, RequestLog};
 use crate::clock::nanos;
 use crate::config::Config;
-use crate::exchange::Request;
 use crate::gateway::{Control, Resumptions};
 use crate::hooks::{Bus, Event};
 use crate::lifeline::{Beginning, Cell};
@@ -113,14 +112,9 @@ impl Env {
     }
 
     /// A thread begins to run a request.
-    pub(super) fn begin_request(&self, thread: usize, request: &Request, now: u64) {
-        let beginning = Beginning {
-            now,
-            line: request.head.method_and_target(),
-            client: request.endpoints.client().map(|client| client.ip()),
-        };
-        self.cell.begin(thread, &beginning);
-        self.ages.begin(thread, now);
+    pub(super) fn begin_request(&self, thread: usize, beginning: &Beginning<'_>) {
+        self.cell.begin(thread, beginning);
+        self.ages.begin(thread, beginning.now);
     }
 
     /// Counts a request that nobody has begun before. With the last that the worker is to serve it asks

@@ -140,8 +140,7 @@ impl Core {
                     {
                         return Err(PeerError::ProxyNotAllowed);
                     }
-                    conn.may_open = false;
-                    Arc::make_mut(&mut conn.endpoints).proxied = peer;
+                    conn.note_proxied(peer);
                     return Ok(Taken::Opening(len));
                 }
             }

@@ -26,6 +26,7 @@ mod finish;
 mod input;
 mod leaving;
 mod natives;
+mod opening;
 mod output;
 mod patience;
 mod timers;

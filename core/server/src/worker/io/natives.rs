@@ -24,10 +24,24 @@ impl Conn {
     /// Lends the request and what belongs to it.
     pub(super) fn lend(&mut self, stage: Stage, ticket: Ticket, request: Arc<Request>) -> Passage {
         Passage {
+            stage,
+            ticket,
+            from: self.takes_up(stage),
+            request,
             response: std::mem::take(&mut self.answer.head),
             body: std::mem::take(&mut self.own_body),
+            answer: None,
+            suspended: None,
             kept: std::mem::take(&mut self.kept),
-            ..Passage::new(stage, ticket, request)
+            peer: None,
+        }
+    }
+
+    /// The place of the handler of this stage that a resumed request goes on with.
+    fn takes_up(&self, stage: Stage) -> usize {
+        match self.resumes {
+            Some((at, place)) if at == stage => place,
+            _ => 0,
         }
     }
 
@@ -93,12 +107,9 @@ impl ConnCell {
         stage: Stage,
         request: Arc<Request>,
     ) -> Passage {
-        let resumes = conn.resumes.take();
-        let from = resumes.map_or(0, |(at, place)| if at == stage { place } else { 0 });
-        Passage {
-            from,
-            ..conn.lend(stage, self.ticket(conn.number), request)
-        }
+        let passage = conn.lend(stage, self.ticket(conn.number), request);
+        conn.resumes = None;
+        passage
     }
 
     /// Takes back what was lent, and lets the request meet its fate. It stays in its phase, unless
