@@ -28,6 +28,21 @@ pub enum InvalidResponse {
     Length(String),
 }
 
+impl InvalidResponse {
+    /// What is wrong with a field.
+    #[cold]
+    fn of(name: &[u8], value: &[u8]) -> Self {
+        if token::is_token(name) {
+            Self::Value {
+                name: lossy(name),
+                value: lossy(value),
+            }
+        } else {
+            Self::Name(lossy(name))
+        }
+    }
+}
+
 /// A checked head. Reusing one reuses its memory.
 #[derive(Debug, Clone)]
 pub struct ResponseHead {
@@ -288,17 +303,12 @@ impl Role {
         name: &[u8],
         value: &'a [u8],
     ) -> Result<(Self, &'a [u8]), InvalidResponse> {
-        if !token::is_token(name) {
-            return Err(InvalidResponse::Name(lossy(name)));
-        }
         let value = token::trim(value);
-        if !token::is_field_value(value) {
-            return Err(InvalidResponse::Value {
-                name: lossy(name),
-                value: lossy(value),
-            });
+        if token::is_token(name) && token::is_field_value(value) {
+            Ok((Self::of(name), value))
+        } else {
+            Err(InvalidResponse::of(name, value))
         }
-        Ok((Self::of(name), value))
     }
 
     fn of(name: &[u8]) -> Self {

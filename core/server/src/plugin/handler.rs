@@ -91,13 +91,7 @@ impl Call for NativeHandler {
         };
         match token {
             None => verdict,
-            Some(token) => {
-                revoke(token);
-                match code {
-                    abi::CONTINUE | abi::STOP => self.misbehaves("a token without PENDING"),
-                    _ => verdict,
-                }
-            }
+            Some(token) => self.revoke(token, verdict),
         }
     }
 
@@ -108,6 +102,7 @@ impl Call for NativeHandler {
 
 impl NativeHandler {
     /// What happens in place of a handler that is set aside.
+    #[cold]
     fn without(&self, occasion: &Occasion<'_>) -> Verdict {
         let decides =
             payload::passage(occasion).is_some_and(|passage| passage.borrow().stage.is_open());
@@ -142,10 +137,18 @@ impl NativeHandler {
             abi::CONTINUE => Verdict::Continue,
             abi::STOP => Verdict::Stop,
             abi::RESPOND if is_open && is_answered() => Verdict::Respond,
-            abi::RESPOND if is_open => self.misbehaves("RESPOND without an answer"),
             abi::PENDING if is_open && is_suspended() => Verdict::Pending,
-            abi::PENDING if is_open => self.misbehaves("PENDING without a token"),
             abi::CLOSE if is_open || self.event == Event::ConnOpen => Verdict::Close,
+            _ => self.fail(code, is_open),
+        }
+    }
+
+    /// A code that is no verdict here.
+    #[cold]
+    fn fail(&self, code: i32, is_open: bool) -> Verdict {
+        match code {
+            abi::RESPOND if is_open => self.misbehaves("RESPOND without an answer"),
+            abi::PENDING if is_open => self.misbehaves("PENDING without a token"),
             abi::RESPOND | abi::PENDING | abi::CLOSE => {
                 let what = format!("verdict {code}, which this event does not allow");
                 self.misbehaves(&what)
@@ -156,6 +159,18 @@ impl NativeHandler {
             }
             5.. => self.misbehaves(&format!("verdict {code}, which means nothing")),
             _ => failed(&format!("it returned {}", code_name(code)), false),
+        }
+    }
+
+    /// Makes a token void that was taken and not returned on: nobody waits for it.
+    #[cold]
+    fn revoke(&self, token: u64, verdict: Verdict) -> Verdict {
+        if let Some(worker) = link::worker() {
+            worker.resumptions.revoke(token);
+        }
+        match verdict {
+            Verdict::Continue | Verdict::Stop => self.misbehaves("a token without PENDING"),
+            _ => verdict,
         }
     }
 
@@ -175,11 +190,4 @@ fn failed(summary: &str, is_known: bool) -> Verdict {
         raised: None,
         is_known,
     }))
-}
-
-/// Makes a token void that was taken and not returned on: nobody waits for it.
-fn revoke(token: u64) {
-    if let Some(worker) = link::worker() {
-        worker.resumptions.revoke(token);
-    }
 }

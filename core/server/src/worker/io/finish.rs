@@ -23,6 +23,7 @@ const DRAIN: u64 = 5_000_000_000;
 
 impl Core {
     /// Answers a request that breaks the rules, and ends the connection.
+    #[cold]
     pub(super) fn refuse(&mut self, conn: &mut Conn, error: PeerError) {
         let client = conn.endpoints.client().map_or_else(
             || "a unix socket".to_owned(),
@@ -51,6 +52,7 @@ impl Core {
     }
 
     /// Refuses a request whose head is not whole, or could not be read.
+    #[cold]
     pub(super) fn refuse_head(&mut self, conn: &mut Conn, bytes: &[u8], error: PeerError) {
         if !conn.head_is_new {
             self.ensure_request(conn);
@@ -119,7 +121,9 @@ impl Core {
             self.tell_of_end(conn, end);
         }
         conn.kept.clear();
-        self.record(conn, end);
+        if self.env.requests.is_some() {
+            self.record(conn, end);
+        }
         let closes = conn.answer.reply.as_ref().is_none_or(|reply| reply.close);
         if end == End::Complete && !closes {
             // Also of a worker that stops meanwhile: the client was told that it may send more.
@@ -132,6 +136,7 @@ impl Core {
         true
     }
 
+    #[inline(never)]
     fn record(&mut self, conn: &Conn, end: End) {
         let (Some(log), Some(request)) = (&self.env.requests, &conn.request) else {
             return;

@@ -400,6 +400,7 @@ impl Core {
     }
 
     /// Fires `post_request`, if `pre_request` was, and `access`.
+    #[inline(never)]
     pub(super) fn tell_of_end(&mut self, conn: &mut Conn, end: End) {
         let Some(request) = conn.request.clone() else {
             return;
