@@ -215,7 +215,8 @@
 #define TRICORN_EVENT_PRE_EXEC 9
 
 /*
- `[request]` [`RequestEvent`]: a request is ready to run.
+ `[request]` [`RequestEvent`]: a request is ready to run. In a worker with one thread the connection
+ is held meanwhile.
  */
 #define TRICORN_EVENT_PRE_REQUEST 10
 

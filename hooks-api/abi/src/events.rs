@@ -24,7 +24,8 @@ pub const EVENT_WORKER_INT: u32 = 7;
 pub const EVENT_WORKER_ABORT: u32 = 8;
 /// `[arbiter]` [`Event`]: in the child that is about to become the next arbiter.
 pub const EVENT_PRE_EXEC: u32 = 9;
-/// `[request]` [`RequestEvent`]: a request is ready to run.
+/// `[request]` [`RequestEvent`]: a request is ready to run. In a worker with one thread the connection
+/// is held meanwhile.
 pub const EVENT_PRE_REQUEST: u32 = 10;
 /// `[request]` [`DoneEvent`]: it has ended, exactly once for each that `pre_request` was fired for.
 pub const EVENT_POST_REQUEST: u32 = 11;

@@ -13,7 +13,8 @@
 //! The core is locked for short times only: never across a wait, and never across a call into the
 //! application or a Python hook. Compiled handlers of the events that belong to the connection
 //! (`request_head`, `response_start`, `post_request`, `access`, `conn_open`, `conn_close`) run where
-//! the connection is at hand, under its lock: they are asked to be quick. A connection has a lock of its own, which its running request takes
+//! the connection is at hand, under its lock: they are asked to be quick. So do those of `pre_request`
+//! in a worker with one thread. A connection has a lock of its own, which its running request takes
 //! without the core's. The order is: core, then connection.
 
 mod accept;
@@ -29,6 +30,7 @@ mod natives;
 mod opening;
 mod output;
 mod patience;
+mod pending;
 mod timers;
 mod turn;
 

@@ -1,5 +1,5 @@
 //! Compiled handlers on the connection's side: what they see of a request, and what becomes of it by
-//! their word.
+//! their word. What they suspend is in `pending`.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -7,16 +7,12 @@ use std::sync::Arc;
 use tricorn_http::Status;
 use tricorn_http::response::error_page;
 
-use super::Key;
 use super::conn::{Conn, ConnCell, Phase};
 use super::core::{Core, transaction};
 use super::env::Env;
-use super::timers::NEVER;
 use crate::clock;
-use crate::exchange::{
-    Content, End, Ending, Endpoints, Passage, PreparedAnswer, Request, Stage, Ticket,
-};
-use crate::gateway::{ChannelError, Control, Decision, Fate, Transaction};
+use crate::exchange::{Content, End, Ending, Endpoints, Passage, Request, Stage, Ticket};
+use crate::gateway::{ChannelError, Control, Fate, Transaction};
 use crate::hooks::{Event, Occasion, Passing};
 use crate::worker::fate;
 
@@ -46,6 +42,7 @@ impl Conn {
     }
 
     /// Takes back what was lent.
+    #[inline(always)]
     fn take(&mut self, passage: Passage) -> Option<Content> {
         self.request = Some(passage.request);
         self.answer.head = passage.response;
@@ -81,12 +78,12 @@ impl Conn {
         Ok(())
     }
 
-    fn answer_page(&mut self, status: Status) -> Result<(), ChannelError> {
+    pub(super) fn answer_page(&mut self, status: Status) -> Result<(), ChannelError> {
         self.own_body = error_page(status, "", &mut self.answer.head);
         self.answer_own(false, Content::Body)
     }
 
-    fn close_unanswered(&mut self) {
+    pub(super) fn close_unanswered(&mut self) {
         self.answer.end.get_or_insert(End::Closed);
         self.answer.finished = true;
     }
@@ -114,6 +111,7 @@ impl ConnCell {
 
     /// Takes back what was lent, and lets the request meet its fate. It stays in its phase, unless
     /// it is parked.
+    #[inline(always)]
     pub(super) fn take_passage(&self, conn: &mut Conn, passage: Passage, fate: Option<Fate>) {
         let (stage, token) = (passage.stage, passage.suspended);
         let content = conn.take(passage);
@@ -140,7 +138,7 @@ impl ConnCell {
         }
     }
 
-    fn give_own(&self, conn: &mut Conn, content: Content) -> Result<(), ChannelError> {
+    pub(super) fn give_own(&self, conn: &mut Conn, content: Content) -> Result<(), ChannelError> {
         if self.env.natives.start {
             let mut head = std::mem::take(&mut conn.answer.head);
             self.announce(conn, &mut head);
@@ -291,111 +289,6 @@ impl Core {
                 conn.phase = Phase::Flushing;
                 false
             }
-        }
-    }
-
-    /// A request was suspended: it waits for its decision, which may have come already.
-    pub(super) fn park(&mut self, cell: &ConnCell, conn: &mut Conn) {
-        conn.limit_to(self.now, self.env.limits.decision);
-        self.timers.arm(cell.key, &mut conn.limit);
-        if let Some(decided) = conn.decided.take() {
-            self.env.resumptions.decide_again(decided);
-        }
-    }
-
-    /// Lets suspended requests go on that somebody has decided of.
-    pub(super) fn take_decisions(&mut self) {
-        for decided in self.env.resumptions.take() {
-            let Some(cell) = self.find(Key::from_data(decided.ticket.connection)) else {
-                continue;
-            };
-            let mut conn = cell.lock();
-            if conn.number != decided.ticket.number {
-                continue;
-            }
-            if conn.phase != Phase::Pending {
-                // Decided before the handler has returned, unless it is from an earlier suspension.
-                conn.decided = Some(decided);
-            } else if conn.token == Some(decided.token) {
-                conn.token = None;
-                self.apply(&cell, &mut conn, decided.decision);
-                self.pump(&cell, &mut conn);
-            }
-            drop(conn);
-            self.resume_bodies();
-        }
-    }
-
-    fn apply(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn, decision: Decision) {
-        conn.limit.at = NEVER;
-        match decision {
-            Decision::GoOn => match conn.resumes {
-                Some((Stage::Head, place)) => {
-                    conn.phase = Phase::Head;
-                    if self.pass_head(cell, conn, place) {
-                        self.await_body(cell, conn);
-                    }
-                }
-                _ => self.queue(cell, conn),
-            },
-            Decision::Answer(answer) => {
-                let PreparedAnswer {
-                    head,
-                    body,
-                    content,
-                } = *answer;
-                conn.answer.head = head;
-                conn.own_body = body;
-                self.end_pending(conn);
-                if cell.give_own(conn, content).is_err() {
-                    conn.close_unanswered();
-                }
-            }
-            Decision::Close => {
-                self.end_pending(conn);
-                conn.close_unanswered();
-            }
-        }
-    }
-
-    fn end_pending(&mut self, conn: &mut Conn) {
-        if let Some(token) = conn.token.take() {
-            self.env.resumptions.revoke(token);
-        }
-        self.release_body(conn);
-        conn.phase = Phase::Flushing;
-    }
-
-    /// The worker is about to leave: what is suspended is answered while that is possible.
-    pub(in super::super) fn give_up_pending(&mut self) {
-        for cell in self.cells() {
-            let mut conn = cell.lock();
-            if conn.phase == Phase::Pending {
-                self.give_up_decision(&mut conn);
-                self.pump(&cell, &mut conn);
-            }
-        }
-    }
-
-    /// Nobody is left to answer where the connection is gone: the token is void from now on, and the
-    /// request ends. Whether it was so.
-    pub(super) fn give_up_broken(&mut self, conn: &mut Conn) -> bool {
-        if conn.is_broken {
-            self.end_pending(conn);
-            conn.answer.end = Some(End::ClientGone);
-        }
-        conn.is_broken
-    }
-
-    /// Nobody has decided in time.
-    pub(super) fn give_up_decision(&mut self, conn: &mut Conn) {
-        let target = conn.request.as_ref().map_or_else(String::new, |request| {
-            String::from_utf8_lossy(request.head.target()).into_owned()
-        });
-        log::error!("{target}: the plugin that suspended this request has not decided in time");
-        self.end_pending(conn);
-        if conn.answer_page(Status::SERVICE_UNAVAILABLE).is_err() {
-            conn.close_unanswered();
         }
     }
 
