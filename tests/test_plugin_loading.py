@@ -88,7 +88,7 @@ def test_options_that_are_wrong_name_the_key_and_the_plugin(tmp_path):
     assert "unknown field `nmuber`" in text
     assert "libfixture_probe.so" in text
     text = refusal(tmp_path, probe, "--plugin-option", "fixture_probe.number=many")
-    assert 'invalid type: string "many"' in text
+    assert 'its options: number: invalid type: string "many"' in text
     text = refusal(tmp_path, probe, "--plugin-option", "fixture_probe.number=12")
     assert "number: it must be below ten" in text
     text = refusal(tmp_path, probe, "--plugin-option", "fixture_probe.panic_at=prepare")

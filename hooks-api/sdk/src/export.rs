@@ -6,11 +6,12 @@ use std::ffi::c_void;
 use tricorn_abi as abi;
 use tricorn_abi::{Buffer, Str};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::guard::quietly;
 use crate::host::{Arbiter, Host, write};
 use crate::logging;
 use crate::logs::get_interface;
+use crate::options;
 use crate::plugin::StagedPlugin;
 use crate::request::Kept;
 use crate::text::{bytes, lend};
@@ -216,21 +217,8 @@ unsafe extern "C-unwind" fn module_init<P: StagedPlugin>(
     unsafe {
         let host = Host::new(host);
         logging::lead_to(host);
-        let made = quietly(|| {
-            let options = serde_json::from_slice::<P::Options>(bytes(options))
-                .map_err(|why| Error::new(format!("its options: {}", plainly(&why))))?;
-            P::prepare(options, &Arbiter { host })
-        });
+        let made = quietly(|| P::prepare(options::read(bytes(options))?, &Arbiter { host }));
         deliver(made, module, host, error)
-    }
-}
-
-/// serde's words without the place in the text, which the operator has not written as JSON.
-fn plainly(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
     }
 }
 

@@ -63,6 +63,7 @@ mod host;
 mod logging;
 mod logs;
 mod metrics;
+mod options;
 mod path;
 mod plugin;
 mod request;
