@@ -210,6 +210,32 @@ def test_options_change_with_a_reload_and_what_was_counted_stays(server):
     assert int(server.get("/dropped").text) > 0, "counters live in memory that a reload keeps"
 
 
+def test_what_is_tried_out_changes_nothing_of_those_that_serve(server):
+    def put(*flags):
+        fresh = server.folder / "fresh.so"
+        compile_c(ROOT / "tests/fixtures/plugins/counts_itself.c", fresh, *flags)
+        os.replace(fresh, server.folder / "plugin.so")
+
+    put()
+    server.start(PLAIN, "--plugin", "plugin.so")
+    assert server.get().text == "1 1"
+    put("-DREFUSE")
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("The reload is given up")
+    assert server.get().text == "1 1", "a module that is refused has counted elsewhere"
+    put("-O1")
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: server.get().text == "2 2", "what was stored is found again")
+
+
+def test_what_is_tried_out_is_taken_down_again(server):
+    server.start(PLAIN, "--plugin", str(compiled("counts_itself", "-DLOCK")))
+    assert server.get().text == "1 1"
+    (server.folder / "taken").unlink()
+    text = refusal(server.folder, compiled("counts_itself", "-DCRASH"))
+    assert "it died of SIGABRT when it was tried out" in text
+
+
 def test_copies_are_taken_away_unless_somebody_wants_to_debug(make_server, tmp_path):
     server = make_server()
     runtime = tmp_path / "runtime"

@@ -31,6 +31,7 @@ mod payload;
 mod peek;
 mod probe;
 mod serving;
+mod shared;
 mod text;
 pub mod tools;
 mod trial;

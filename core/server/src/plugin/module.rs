@@ -199,13 +199,9 @@ impl Module {
 impl Drop for Module {
     fn drop(&mut self) {
         // In a child it is the parent's, which may still use it.
-        if self.maker == process::id()
-            && let Some(destroy) = self.descriptor.functions.module_destroy
-        {
+        if self.maker == process::id() {
             let _crumb = Crumb::leave(self.whose(), crumb::MODULE_DESTROY);
-            // SAFETY: the module is one that `module_init` made, and no configuration that is in use
-            // refers to it.
-            unsafe { destroy(self.state) }
+            take_down(&self.descriptor, self.state);
         }
     }
 }
@@ -237,6 +233,15 @@ pub(super) fn init(
         Ok(state)
     } else {
         Err(error.explain(code))
+    }
+}
+
+/// Calls `module_destroy` with what `init` gave, which nobody uses any more.
+pub(super) fn take_down(descriptor: &Descriptor, state: *mut c_void) {
+    if let Some(destroy) = descriptor.functions.module_destroy {
+        // SAFETY: the module is one that `module_init` made, and no configuration that is in use
+        // refers to it.
+        unsafe { destroy(state) }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What happens in the child that tries a plugin out: opened, checked, and its module made.
+//! What happens in the child that tries a plugin out: opened, checked, its module made
+//! and taken down.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,8 +10,9 @@ use super::descriptor::Tolerance;
 use super::host::Ctx;
 use super::link;
 use super::load::Candidate;
-use super::module::init;
+use super::module::{init, take_down};
 use super::probe::probe;
+use super::shared;
 
 /// Tries all candidates: for each the reasons against it.
 ///
@@ -23,7 +25,10 @@ pub(super) fn all(
 ) -> io::Result<Vec<Vec<String>>> {
     probe(candidates.len(), limit, |place| {
         link::become_probe();
-        one(&candidates[place], tolerance)
+        match shared::separate() {
+            Ok(()) => one(&candidates[place], tolerance),
+            Err(why) => vec![format!("there is no memory to try it out in: {why}")],
+        }
     })
 }
 
@@ -39,10 +44,12 @@ fn one(candidate: &Candidate, tolerance: Tolerance) -> Vec<String> {
         Err(reason) => return vec![reason],
     };
     let mut reasons = Vec::new();
-    for descriptor in wanted {
+    let mut made = Vec::new();
+    for descriptor in &wanted {
         let ctx = Ctx::new(descriptor.id.clone(), usize::MAX);
-        if let Err(why) = init(&descriptor, &candidate.spec, ctx) {
-            reasons.push(why);
+        match init(descriptor, &candidate.spec, ctx) {
+            Ok(state) => made.push((descriptor, state)),
+            Err(why) => reasons.push(why),
         }
     }
     let started = new_threads(&before);
@@ -51,6 +58,9 @@ fn one(candidate: &Candidate, tolerance: Tolerance) -> Vec<String> {
             "it starts threads in the arbiter ({}), which a fork would lose: start them in the worker, or plugin_allow = 'threads'",
             started.join(", ")
         ));
+    }
+    for (descriptor, state) in made.into_iter().rev() {
+        take_down(descriptor, state);
     }
     reasons
 }

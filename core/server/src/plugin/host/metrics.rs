@@ -7,11 +7,12 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::sys::mman::MapFlags;
 use tricorn_abi as abi;
 use tricorn_abi::Str;
 
 use super::super::link;
+use super::super::shared;
 use super::super::text::string;
 use super::basics::pour;
 use super::{Ctx, put};
@@ -116,15 +117,7 @@ fn memory() -> Option<&'static [AtomicI64]> {
     *MEMORY.get_or_init(|| {
         let count = ROWS * CELLS + 1;
         let length = NonZeroUsize::new(count * size_of::<AtomicI64>())?;
-        // SAFETY: a fresh anonymous mapping aliases nothing.
-        let memory = unsafe {
-            mmap_anonymous(
-                None,
-                length,
-                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
-                MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE,
-            )
-        };
+        let memory = shared::map(length, MapFlags::MAP_NORESERVE);
         // SAFETY: page-aligned, long enough, zeroed, which is a valid value, and never unmapped.
         memory
             .ok()

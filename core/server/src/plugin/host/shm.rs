@@ -4,10 +4,11 @@ use std::ffi::c_void;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::sys::mman::MapFlags;
 use tricorn_abi as abi;
 use tricorn_abi::Str;
 
+use super::super::shared;
 use super::super::text::string;
 use super::{Ctx, put};
 
@@ -65,16 +66,7 @@ unsafe extern "C" fn zone(
 
 fn map(size: usize) -> Result<usize, i32> {
     let length = NonZeroUsize::new(size).ok_or(abi::INVALID)?;
-    // SAFETY: a fresh anonymous mapping aliases nothing.
-    let memory = unsafe {
-        mmap_anonymous(
-            None,
-            length,
-            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
-            MapFlags::MAP_SHARED,
-        )
-    };
-    memory
+    shared::map(length, MapFlags::empty())
         .map(|memory| memory.as_ptr().expose_provenance())
         .map_err(|_| abi::FULL)
 }

@@ -12,7 +12,7 @@ use tricorn_http::{Head, HeadScan, Rules, Scanned, Status};
 use super::super::descriptor::{Contents, Descriptor, HandlerDescriptor};
 use super::super::host::{Buffer, Ctx, code_name};
 use super::super::logs::try_out;
-use super::super::module::init;
+use super::super::module::{init, take_down};
 use super::super::payload;
 use super::super::trial::{new_threads, threads};
 use crate::config::PluginSpec;
@@ -80,13 +80,6 @@ fn module(plugin: &Descriptor, spec: &PluginSpec) -> Result<(&'static Ctx, *mut 
     let state = init(plugin, spec, ctx)?;
     ctx.freeze();
     Ok((ctx, state))
-}
-
-fn take_down(plugin: &Descriptor, state: *mut c_void) {
-    if let Some(destroy) = plugin.functions.module_destroy {
-        // SAFETY: a module that `module_init` has made, which nobody uses.
-        unsafe { destroy(state) }
-    }
 }
 
 fn module_is_made(contents: &Contents, spec: &PluginSpec) -> Vec<String> {
