@@ -82,6 +82,55 @@ def test_every_reason_of_every_plugin_is_told_at_once(tmp_path):
         assert REFUSED[name] in done.stderr
 
 
+def test_what_is_wrong_with_a_file_is_told_with_who_may_write_it(tmp_path):
+    path = tmp_path / "open.so"
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o666)
+    (tmp_path / "server.conf.py").write_text(
+        f"plugins = [{{'path': 'open.so', 'sha256': {'0' * 64!r}}}]\n"
+    )
+    done = run(tmp_path, "--check-config", "-c", "server.conf.py", PLAIN)
+    assert done.returncode == 1
+    for reason in ("may be written by anybody", "its SHA-256 is", "it is not a shared object"):
+        assert reason in done.stderr
+
+
+def test_a_file_that_is_too_large_for_a_plugin_is_not_read(tmp_path):
+    path = tmp_path / "huge.so"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    for command in (("plugin", "inspect"), ("plugin", "check")):
+        done = run(tmp_path, *command, "huge.so")
+        assert done.returncode == 1
+        assert "it has 1099511627776 bytes, a plugin 1073741824 at most" in done.stderr
+
+
+def test_who_may_replace_a_folder_above_may_replace_the_plugin(server):
+    above = server.folder / "above"
+    (above / "own").mkdir(parents=True)
+    path = above / "own" / "one.so"
+    shutil.copy(compiled("version_one"), path)
+    above.chmod(0o777)
+    assert f"the folder {above} may be written by anybody" in refusal(server.folder, path)
+    above.chmod(0o755)
+    path.chmod(0o664)
+    os.chown(path, -1, os.getegid())
+    server.start(PLAIN, "--plugin", str(path))
+    assert server.get().text == "one"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other groups")
+def test_a_group_that_is_not_the_servers_must_not_write_a_plugin(server):
+    path = server.folder / "one.so"
+    shutil.copy(compiled("version_one"), path)
+    path.chmod(0o664)
+    os.chown(path, -1, 54321)
+    assert "the file may be written by group 54321" in refusal(server.folder, path)
+    path.chmod(0o644)
+    server.start(PLAIN, "--plugin", str(path))
+    assert server.get().text == "one"
+
+
 def test_options_that_are_wrong_name_the_key_and_the_plugin(tmp_path):
     probe = built("fixture-probe")
     text = refusal(tmp_path, probe, "--plugin-option", "fixture_probe.nmuber=3")

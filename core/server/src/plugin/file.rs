@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::Uid;
+use nix::unistd::{Gid, Uid};
 use sha2::{Digest, Sha256};
 
 use crate::config::{Place, PluginSpec};
@@ -24,15 +24,19 @@ pub(super) struct PluginFile {
     pub sha256: String,
 }
 
-/// Reads the file that the settings name, and checks that nobody else may write it.
+/// The largest file that is read: with all that debuggers want, plugins are far below.
+const LARGEST: u64 = 1 << 30;
+
+/// Reads the file that the settings name, and checks that nobody else may write it: the file, and
+/// the reasons for which it is not to be loaded.
 ///
 /// # Errors
-/// Every reason for which it is not to be loaded.
+/// Why it cannot be read.
 pub(super) fn read(
     spec: &PluginSpec,
     is_strict: bool,
     resolve: Resolve<'_>,
-) -> Result<PluginFile, Vec<String>> {
+) -> Result<(PluginFile, Vec<String>), Vec<String>> {
     let path = match &spec.place {
         Place::File(path) => path.clone(),
         Place::Package(name) => resolve(name).map_err(|why| vec![why])?,
@@ -49,11 +53,7 @@ pub(super) fn read(
             file.sha256
         ));
     }
-    if reasons.is_empty() {
-        Ok(file)
-    } else {
-        Err(reasons)
-    }
+    Ok((file, reasons))
 }
 
 fn open(
@@ -63,7 +63,7 @@ fn open(
 ) -> Result<PluginFile, Vec<String>> {
     let refused = |error: std::io::Error| vec![format!("it cannot be read: {error}")];
     // What is no file, such as a pipe, must not be waited for.
-    let mut file = OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
         .open(path)
@@ -72,11 +72,19 @@ fn open(
     if !about.is_file() {
         return Err(vec!["it is not a file".into()]);
     }
+    if about.len() > LARGEST {
+        return Err(vec![format!(
+            "it has {} bytes, a plugin {LARGEST} at most",
+            about.len()
+        )]);
+    }
     if is_strict {
         reasons.extend(distrust(path, &about));
     }
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(refused)?;
+    file.take(LARGEST)
+        .read_to_end(&mut bytes)
+        .map_err(refused)?;
     let sha256 = hexadecimal(&Sha256::digest(&bytes));
     Ok(PluginFile {
         path: path.to_owned(),
@@ -87,27 +95,45 @@ fn open(
 
 /// Compiled code has all the rights of the server: whoever may write it has them too.
 fn distrust(path: &Path, about: &Metadata) -> Vec<String> {
-    let mut reasons = Vec::new();
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    reasons.extend(distrust_one("the file", about));
-    match std::fs::metadata(parent) {
-        Ok(about) => reasons.extend(distrust_one("its folder", &about)),
-        Err(error) => reasons.push(format!("its folder cannot be looked at: {error}")),
+    let mut reasons = distrust_one("the file", about);
+    reasons.extend(distrust_group("the file", about));
+    for (place, folder) in folders_above(path).iter().enumerate() {
+        let what = match place {
+            0 => "its folder".to_owned(),
+            _ => format!("the folder {}", folder.display()),
+        };
+        match std::fs::metadata(folder) {
+            Ok(about) => {
+                reasons.extend(distrust_one(&what, &about));
+                // Further up, systems let groups of administrators write.
+                let is_next = place == 0;
+                reasons.extend(distrust_group(&what, &about).filter(|_| is_next));
+            }
+            Err(error) => reasons.push(format!("{what} cannot be looked at: {error}")),
+        }
     }
     reasons
 }
 
+/// The folders that lead to a file, by the name that it was given and to where it really is. The one
+/// that it is named in comes first.
+fn folders_above(path: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for path in [std::path::absolute(path), path.canonicalize()] {
+        for folder in path.iter().flat_map(|path| path.ancestors()).skip(1) {
+            if !found.iter().any(|other| other == folder) {
+                found.push(folder.to_owned());
+            }
+        }
+    }
+    found
+}
+
 fn distrust_one(what: &str, about: &Metadata) -> Vec<String> {
-    const STICKY: u32 = 0o1000;
     const OTHERS_WRITE: u32 = 0o002;
     let mode = about.permissions().mode();
     let mut reasons = Vec::new();
-    // In a sticky folder, such as /tmp, nobody can replace another's file.
-    let is_open = mode & OTHERS_WRITE != 0 && !(about.is_dir() && mode & STICKY != 0);
-    if is_open {
+    if mode & OTHERS_WRITE != 0 && !is_sticky(about) {
         reasons.push(format!(
             "{what} may be written by anybody (mode {:o}): chmod o-w, or plugin_allow = 'permissions'",
             mode & 0o7777
@@ -120,6 +146,26 @@ fn distrust_one(what: &str, about: &Metadata) -> Vec<String> {
         ));
     }
     reasons
+}
+
+/// The group is root's, or the server's own, or has nothing to write.
+fn distrust_group(what: &str, about: &Metadata) -> Option<String> {
+    const GROUP_WRITES: u32 = 0o020;
+    let mode = about.permissions().mode();
+    let (group, ours) = (about.gid(), Gid::effective().as_raw());
+    let is_open = mode & GROUP_WRITES != 0 && !is_sticky(about);
+    (is_open && group != 0 && group != ours).then(|| {
+        format!(
+            "{what} may be written by group {group}, neither root's nor group {ours} of the server (mode {:o}): chmod g-w, or plugin_allow = 'permissions'",
+            mode & 0o7777
+        )
+    })
+}
+
+/// In a sticky folder, such as /tmp, nobody can replace another's file.
+fn is_sticky(about: &Metadata) -> bool {
+    const STICKY: u32 = 0o1000;
+    about.is_dir() && about.permissions().mode() & STICKY != 0
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -146,15 +192,17 @@ mod tests {
 
     fn reasons(spec: &PluginSpec) -> String {
         read(spec, true, &|_| Err("no packages here".into()))
-            .map(|_| String::new())
-            .unwrap_or_else(|reasons| reasons.join("; "))
+            .map_or_else(|reasons| reasons, |(_, reasons)| reasons)
+            .join("; ")
     }
 
     #[test]
     fn a_file_that_others_may_write_is_not_loaded() {
         let folder = std::env::temp_dir().join(format!("tricorn-file-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("a.so");
+        let deep = folder.join("deep");
+        std::fs::create_dir_all(&deep).unwrap();
+        let path = deep.join("a.so");
         std::fs::write(&path, b"abc").unwrap();
         let set = |path: &Path, mode| {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -162,9 +210,10 @@ mod tests {
         let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         set(&path, 0o644);
         set(&folder, 0o755);
+        set(&deep, 0o755);
         assert_eq!(reasons(&spec(&path, Some(sum))), "");
         set(&path, 0o646);
-        set(&folder, 0o777);
+        set(&deep, 0o777);
         let text = reasons(&spec(&path, Some(&"0".repeat(64))));
         for part in [
             "the file may be written by anybody (mode 646)",
@@ -173,8 +222,16 @@ mod tests {
         ] {
             assert!(text.contains(part), "{text}");
         }
-        set(&folder, 0o1777);
+        set(&deep, 0o1777);
         assert!(!reasons(&spec(&path, None)).contains("folder"));
+        set(&folder, 0o777);
+        let text = reasons(&spec(&path, None));
+        assert!(text.contains(&format!("the folder {} may be", folder.display())));
+        let link = std::env::temp_dir().join(format!("tricorn-link-{}", std::process::id()));
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let text = reasons(&spec(&link, None));
+        assert!(text.contains(&format!("the folder {} may be", folder.display())));
+        std::fs::remove_file(&link).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(reasons(&spec(&path, None)).contains("cannot be read"));
         assert!(reasons(&spec(Path::new("/"), None)).contains("not a file"));

@@ -91,8 +91,11 @@ fn read(
     is_kept: bool,
     resolve: Resolve<'_>,
 ) -> Result<Candidate, Vec<String>> {
-    let file = file::read(spec, !tolerance.permissions, resolve)?;
-    peek(&file.bytes)?;
+    let (file, mut reasons) = file::read(spec, !tolerance.permissions, resolve)?;
+    reasons.extend(peek(&file.bytes).err().into_iter().flatten());
+    if !reasons.is_empty() {
+        return Err(reasons);
+    }
     let copy = match Image::find(&file.sha256) {
         Some(_) => None,
         None => Some(

@@ -41,6 +41,11 @@ const STEM: &str = "tricorn_plugin_entry_v";
 /// # Errors
 /// Every reason for which it cannot be a plugin of this server.
 pub(super) fn peek(bytes: &[u8]) -> Result<Peek, Vec<String>> {
+    if bytes.starts_with(b"\x7fELF\x01") {
+        return Err(vec![
+            "it is built for a machine of 32 bits, this server runs on one of 64".to_owned(),
+        ]);
+    }
     let file = ElfFile64::<object::Endianness>::parse(bytes).map_err(|error| {
         vec![format!(
             "it is not a shared object for this machine: {error}"
@@ -142,6 +147,10 @@ mod tests {
         );
         let truncated = peek(&own[..200]).unwrap_err();
         assert!(!truncated.is_empty());
+        let mut small = own.clone();
+        small[4] = 1;
+        let text = peek(&small).unwrap_err().join("; ");
+        assert!(text.contains("built for a machine of 32 bits"), "{text}");
         let mut foreign = own;
         foreign[18] = 40;
         let text = peek(&foreign).unwrap_err().join("; ");
