@@ -159,6 +159,7 @@ def test_what_cannot_be_done_is_a_code_and_never_reaches_the_wire(server, argume
     reply = server.get("/codes")
     codes = dict(pair.split("=") for pair in reply.text.split())
     assert codes == {
+        "kind": "-4",
         "spawn": "-8",
         "stale": "-5",
         "split": "-4",
@@ -169,6 +170,7 @@ def test_what_cannot_be_done_is_a_code_and_never_reaches_the_wire(server, argume
         "early": "-10",
         "unknown": "1",
         "answer": "-4",
+        "headers": "-4",
     }
     assert reply.header("X-Late") == "set=-10 answer=-10 split=-4 length=-4"
     assert reply.header("X-B") is None

@@ -1480,8 +1480,9 @@ typedef struct tricorn_metrics {
   uint32_t reserved;
   /*
    `[arbiter]` Defines a metric, during `module_init`; later `FROZEN`. `labels` is the inside of
-   the braces in Prometheus text, such as `code="200"`, or empty. Defined again, also by the
-   module of the next configuration, it is the same metric.
+   the braces in Prometheus text, such as `code="200"`, or empty. All of one name
+   are of one kind, else `INVALID`. Defined again, also by the module of the next configuration,
+   it is the same metric.
    */
   int32_t (*define)(void *ctx,
                     uint32_t kind,

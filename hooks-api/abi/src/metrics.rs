@@ -24,8 +24,9 @@ pub struct Metrics {
     /// 0.
     pub reserved: u32,
     /// `[arbiter]` Defines a metric, during `module_init`; later `FROZEN`. `labels` is the inside of
-    /// the braces in Prometheus text, such as `code="200"`, or empty. Defined again, also by the
-    /// module of the next configuration, it is the same metric.
+    /// the braces in Prometheus text, such as `code="200"`, or empty. All of one name
+    /// are of one kind, else `INVALID`. Defined again, also by the module of the next configuration,
+    /// it is the same metric.
     pub define: unsafe extern "C" fn(
         ctx: *mut c_void,
         kind: u32,

@@ -191,9 +191,13 @@ fn define_metric(kind: Kind, name: String, labels: String, help: String) -> Resu
     let known = metrics
         .iter()
         .position(|metric| metric.name == name && metric.labels == labels);
+    // All of one name stand under one heading, which says of what kind they are.
+    let is_other = |metric: &Metric| metric.name == name && metric.kind != kind;
+    if metrics.iter().any(is_other) {
+        return Err(abi::INVALID);
+    }
     let number = match known {
-        Some(number) if metrics[number].kind == kind => number,
-        Some(_) => return Err(abi::INVALID),
+        Some(number) => number,
         None => {
             let at = metrics.last().map_or(0, |last| last.at + last.kind.cells());
             if at + kind.cells() > CELLS || memory().is_none() {
@@ -358,7 +362,10 @@ mod tests {
             define_metric(Kind::Gauge, "t_now".into(), r#"a="b""#.into(), "G.".into()).unwrap();
         let again = define_metric(Kind::Counter, "t_total".into(), String::new(), "T.".into());
         assert_eq!(again, Ok(counter), "the same one");
-        assert!(define_metric(Kind::Gauge, "t_total".into(), String::new(), "T.".into()).is_err());
+        for labels in ["", r#"a="b""#] {
+            let other = define_metric(Kind::Gauge, "t_total".into(), labels.into(), "T.".into());
+            assert_eq!(other, Err(abi::INVALID), "one name is of one kind");
+        }
         let histogram = define_metric(
             Kind::Histogram,
             "t_seconds".into(),

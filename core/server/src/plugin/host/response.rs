@@ -52,6 +52,9 @@ unsafe fn take(
     if (answer.struct_size as usize) < LEAST_ANSWER || !(200..=599).contains(&answer.status) {
         return Err(abi::INVALID);
     }
+    if answer.headers.is_null() && answer.header_count > 0 {
+        return Err(abi::INVALID);
+    }
     let code = u16::try_from(answer.status).map_err(|_| abi::INVALID)?;
     head.begin_with(Status::new(code).ok_or(abi::INVALID)?);
     let offered = if answer.file < 0 {
