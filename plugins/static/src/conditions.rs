@@ -24,14 +24,17 @@ pub(crate) enum Judgement {
 #[derive(Debug)]
 pub(crate) struct Validators {
     pub(crate) etag: String,
-    pub(crate) last_modified: String,
+    /// None while the second lasts in which the file has changed: it may change once more, and the date
+    /// would be that of two files. So whoever has a date has a strong one (section 8.8.2.2).
+    pub(crate) last_modified: Option<String>,
     at: u64,
 }
 
 impl Validators {
     pub(crate) fn of(about: &Metadata, coding: Option<&str>) -> Self {
         let at = changed(about);
-        let since = UNIX_EPOCH + Duration::from_secs(at);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_secs());
         let suffix = coding.map_or_else(String::new, |coding| format!("-{coding}"));
         Self {
             etag: format!(
@@ -40,7 +43,8 @@ impl Validators {
                 about.ino(),
                 about.len()
             ),
-            last_modified: httpdate::fmt_http_date(since),
+            last_modified: (at < now)
+                .then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(at))),
             at,
         }
     }
@@ -77,7 +81,7 @@ impl Validators {
         match request.header_text("if-range") {
             None => true,
             Some(tag) if tag.starts_with('"') => tag == self.etag,
-            Some(date) => seconds(date) == Some(self.at),
+            Some(date) => self.last_modified.is_some() && seconds(date) == Some(self.at),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! From a path to an open file inside the root.
 
 use std::fs::{File, Metadata};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 use percent_encoding::percent_decode_str;
 use tricorn_hooks::{Error, Result};
 
@@ -94,7 +94,7 @@ impl Root {
             Some((coding, place)) => (Some(coding), place),
             None => (None, place),
         };
-        let file = open(&self.checked(&place)?)?;
+        let file = self.open_file(&self.checked(&place)?)?;
         let about = file.metadata().ok().filter(Metadata::is_file)?;
         Some(Found {
             file,
@@ -120,13 +120,20 @@ impl Root {
         let real = place.canonicalize().ok()?;
         real.starts_with(&self.folder).then_some(real)
     }
-}
 
-/// What is no file, such as a pipe, is not waited for.
-fn open(place: &Path) -> Option<File> {
-    let mut how = File::options();
-    how.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
-    how.open(place).ok()
+    /// Opens a file by its real place, in which there is no link: one that has come there since is not
+    /// followed. What is no file, such as a pipe, is not waited for.
+    fn open_file(&self, real: &Path) -> Option<File> {
+        let step = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let last = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let inside = real.strip_prefix(&self.folder).ok()?;
+        let mut folder = nix::fcntl::open(&self.folder, step, Mode::empty()).ok()?;
+        for part in inside.parent()? {
+            folder = openat(&folder, part, step, Mode::empty()).ok()?;
+        }
+        let file = openat(&folder, inside.file_name()?, last, Mode::empty());
+        file.ok().map(File::from)
+    }
 }
 
 fn with_ending(place: &Path, ending: &str) -> PathBuf {

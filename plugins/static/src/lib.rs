@@ -117,8 +117,11 @@ impl Static {
         let answer = |status: u16| {
             let answer = Answer::new(status)
                 .header("ETag", &validators.etag)
-                .header("Last-Modified", &validators.last_modified)
                 .header("Cache-Control", &self.cache_control);
+            let answer = match &validators.last_modified {
+                Some(date) => answer.header("Last-Modified", date),
+                None => answer,
+            };
             if found.may_vary {
                 answer.header("Vary", "Accept-Encoding")
             } else {

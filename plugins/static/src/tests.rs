@@ -25,6 +25,9 @@ impl Site {
         fs::write(root.join("big.js"), "plain").unwrap();
         fs::write(root.join("big.js.gz"), "zipped").unwrap();
         fs::write(root.join("sub/index.html"), "<p>").unwrap();
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        let file = fs::File::options().write(true).open(root.join("a.txt"));
+        file.unwrap().set_modified(long_ago).unwrap();
         std::os::unix::fs::symlink(base.join("secret.txt"), root.join("link.txt")).unwrap();
         let options = format!(r#"{{"root": {root:?}{more}}}"#);
         let host = FakeHost::load(tricorn_plugin_entry_v1, "tricorn.static", &options).unwrap();
@@ -222,6 +225,79 @@ fn nobody_is_led_to_another_host() {
     for target in ["//sub", "/%2fsub", "//sub/..", "/\\sub", "/%5csub"] {
         assert_eq!(site.get(target, &[]).unwrap().status, 404, "{target}");
     }
+}
+
+#[test]
+fn a_link_that_takes_a_files_place_at_that_moment_leads_nowhere() {
+    use std::io::Read;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
+    let site = Site::new("race", "");
+    let (file, link) = (
+        site.root.join("root/a.txt"),
+        site.root.join("root/link.txt"),
+    );
+    let root = Root::open(&site.root.join("root"), None).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                renameat2(
+                    AT_FDCWD,
+                    &file,
+                    AT_FDCWD,
+                    &link,
+                    RenameFlags::RENAME_EXCHANGE,
+                )
+                .unwrap();
+            }
+        });
+        let mut sent = 0;
+        for _ in 0..20_000 {
+            let Some(Place::File(mut found)) = root.find("a.txt", "") else {
+                continue;
+            };
+            let mut text = String::new();
+            found.file.read_to_string(&mut text).unwrap();
+            if text != "0123456789" {
+                is_over.store(true, Ordering::Relaxed);
+                panic!("{text} is sent");
+            }
+            sent += 1;
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert!(sent > 0);
+    });
+}
+
+#[test]
+fn a_file_that_may_change_once_more_in_its_second_has_no_date() {
+    let site = Site::new("young", "");
+    let file = fs::File::options()
+        .write(true)
+        .open(site.root.join("root/a.txt"))
+        .unwrap();
+    let now = std::time::SystemTime::now();
+    let date = httpdate::fmt_http_date(now + std::time::Duration::from_secs(60));
+    file.set_modified(now + std::time::Duration::from_secs(60))
+        .unwrap();
+    let young = site.get("/static/a.txt", &[]).unwrap();
+    assert_eq!(young.header("last-modified"), None);
+    assert!(young.header("etag").is_some());
+    let part = [("Range", "bytes=0-1"), ("If-Range", &*date)];
+    assert_eq!(site.get("/static/a.txt", &part).unwrap().status, 200);
+    // Later than any date that can be written.
+    file.set_modified(now + std::time::Duration::from_secs(9_000 * 31_557_600))
+        .unwrap();
+    assert_eq!(site.get("/static/a.txt", &[]).unwrap().status, 200);
+    file.set_modified(now - std::time::Duration::from_secs(60))
+        .unwrap();
+    let old = site.get("/static/a.txt", &[]).unwrap();
+    let date = old.header("last-modified").unwrap();
+    let part = [("Range", "bytes=0-1"), ("If-Range", &*date)];
+    assert_eq!(site.get("/static/a.txt", &part).unwrap().status, 206);
 }
 
 /// RFC 9110 section 13.2.2.
