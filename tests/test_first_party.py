@@ -65,6 +65,14 @@ def test_rate_limit_counts_over_all_workers(start):
     assert 1 <= int(reply.header("Retry-After")) <= 2
 
 
+def test_rate_limit_counts_what_the_proxy_has_seen_and_not_what_a_client_says(start):
+    options = {"rate": 0.01, "burst": 3, "key": "header:X-Forwarded-For"}
+    server = start(("rate-limit", options))
+    sent = [f"X-Forwarded-For: 10.0.0.{number}, 198.51.100.7" for number in range(5)]
+    assert [server.get("/hello", header).status for header in sent] == [200, 200, 200, 429, 429]
+    assert server.get("/hello", "X-Forwarded-For: 198.51.100.8").status == 200
+
+
 def test_metrics_are_summed_over_workers_and_survive_them(start):
     server = start("metrics", arguments=("-w", "3"))
     for _ in range(30):

@@ -6,7 +6,7 @@
 
 mod table;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tricorn_hooks::prelude::*;
 
@@ -20,7 +20,8 @@ struct Options {
     /// Requests that may come at once.
     #[serde(default = "ten")]
     burst: u32,
-    /// Who counts as one client: `address`, or `header:NAME`.
+    /// Who counts as one client: `address`, or `header:NAME`. Of `X-Forwarded-For` it is the address
+    /// that the nearest proxy has seen.
     #[serde(default = "address")]
     key: String,
     /// Paths under these prefixes are counted; all of them without any.
@@ -114,6 +115,10 @@ impl RateLimit {
         }
         let network;
         let key = match &self.header {
+            Some(name) if name.eq_ignore_ascii_case(FORWARDED) => {
+                network = network_of(forwarded(request).unwrap_or_else(|| request.peer()));
+                network.as_slice()
+            }
             Some(name) => request.header(name).unwrap_or_default(),
             None => {
                 network = network_of(request.peer());
@@ -131,10 +136,27 @@ impl RateLimit {
     }
 }
 
+/// Each proxy writes the address that it has seen behind what it was sent.
+const FORWARDED: &str = "x-forwarded-for";
+
+/// The address that the nearest proxy has seen, if there is one that is believed. What stands before it
+/// the client may have written.
+fn forwarded<'r>(request: &'r Request<'_>) -> Option<&'r str> {
+    let fields = request.headers();
+    let fields = fields.filter(|(name, _)| name.eq_ignore_ascii_case(FORWARDED.as_bytes()));
+    let (_, value) = fields.last().filter(|_| request.peer_is_trusted())?;
+    let last = std::str::from_utf8(value).ok()?.rsplit(',').next()?.trim();
+    (!last.is_empty()).then_some(last)
+}
+
 /// What counts as one client: an IPv4 address, or the first half of an IPv6 one, of which a client
 /// has all the rest (RFC 6177).
 fn network_of(peer: &str) -> Vec<u8> {
-    match peer.parse::<IpAddr>().map(|address| address.to_canonical()) {
+    // Some proxies write the port too.
+    let address = peer
+        .parse::<IpAddr>()
+        .or_else(|_| peer.parse::<SocketAddr>().map(|address| address.ip()));
+    match address.map(|address| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => address.octets().to_vec(),
         Ok(IpAddr::V6(address)) => address.octets()[..8].to_vec(),
         Err(_) => peer.as_bytes().to_vec(),
@@ -197,6 +219,42 @@ mod tests {
         assert_eq!(flow("/%61pi/b", "one"), Flow::Respond);
         assert_eq!(flow("/api/b", "two"), Flow::Continue);
         assert_eq!(flow("/page", "one"), Flow::Continue);
+    }
+
+    #[test]
+    fn behind_a_proxy_the_address_counts_that_it_has_seen() {
+        let host = host(r#"{"rate": 0.1, "burst": 1, "key": "header:X-Forwarded-For"}"#);
+        let flow = |request: FakeRequest, values: &[&str]| {
+            let mut request = values.iter().fold(request, |request, value| {
+                request.header("X-Forwarded-For", *value)
+            });
+            host.request_head(&mut request).unwrap()
+        };
+        let proxied = || FakeRequest::new("GET", "/").peer("192.0.2.1").trusted();
+        assert_eq!(flow(proxied(), &["198.51.100.7"]), Flow::Continue);
+        for values in [
+            &["203.0.113.9, 198.51.100.7"] as &[&str],
+            &["203.0.113.9", "198.51.100.7"],
+            &["198.51.100.7:4711"],
+        ] {
+            assert_eq!(flow(proxied(), values), Flow::Respond, "{values:?}");
+        }
+        assert_eq!(flow(proxied(), &["198.51.100.8"]), Flow::Continue);
+        assert_eq!(flow(proxied(), &["[2001:db8::1]:4711"]), Flow::Continue);
+        assert_eq!(flow(proxied(), &["2001:db8::2"]), Flow::Respond);
+        let stranger = || FakeRequest::new("GET", "/").peer("192.0.2.2");
+        assert_eq!(flow(stranger(), &["198.51.100.9"]), Flow::Continue);
+        assert_eq!(
+            flow(stranger(), &["198.51.100.10"]),
+            Flow::Respond,
+            "not believed"
+        );
+        assert_eq!(
+            flow(proxied(), &[]),
+            Flow::Continue,
+            "the proxy's own address"
+        );
+        assert_eq!(flow(proxied(), &[""]), Flow::Respond);
     }
 
     #[test]
