@@ -38,16 +38,22 @@ impl Users {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .map_err(|error| Error::new(format!("file: {}: {error}", path.display())))?;
-        let mut hashes = HashMap::new();
+        let (mut hashes, mut lines) = (HashMap::new(), HashMap::new());
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (name, hash) = entry(line).map_err(|what| {
+            let wrong = |what: String| {
                 let (path, number) = (path.display(), number + 1);
                 Error::new(format!("file: {path}, line {number}: {what}"))
-            })?;
+            };
+            let (name, hash) = entry(line).map_err(wrong)?;
+            if let Some(first) = lines.insert(name.clone(), number + 1) {
+                return Err(wrong(format!(
+                    "nobody can log in by it: {name:?} has line {first} already; leave one of them"
+                )));
+            }
             hashes.insert(name, hash);
         }
         Ok(Self {
@@ -160,6 +166,11 @@ mod tests {
                 "{hash}: {text}"
             );
         }
+        let text = refused(&format!("ada:{good}\n\nbob:{good}\nada:{good}\n"));
+        assert!(
+            text.contains("line 4: ") && text.contains("\"ada\" has line 1 already"),
+            "{text}"
+        );
         for name in ["", "a\tb"] {
             let text = refused(&format!("{name}:{good}\n"));
             assert!(
