@@ -185,11 +185,16 @@ def test_a_package_can_offer_a_plugin(server):
     info = server.folder / "offering-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[tricorn.plugins]\nversion = offering:path\n")
-    server.write("offering.py", f"def path(): return {str(compiled('version_one'))!r}\n")
+    entries = "[tricorn.plugins]\nversion = offering:path\nin-bytes = offering:in_bytes\n"
+    (info / "entry_points.txt").write_text(entries)
+    path = str(compiled("version_one"))
+    code = f"def path(): return {path!r}\ndef in_bytes(): return {path.encode()!r}\n"
+    server.write("offering.py", code)
     paths = f"{server.folder}{os.pathsep}{ROOT}"
     server.start(PLAIN, "--plugin", "package:version", PYTHONPATH=paths)
     assert server.get().text == "one"
+    checked = ("--check-config", "--plugin", "package:in-bytes", PLAIN)
+    assert run(server.folder, *checked, PYTHONPATH=paths).returncode == 0
     done = run(server.folder, "--plugin", "package:other", PLAIN, PYTHONPATH=paths)
     assert "no package offers a plugin 'other'" in done.stderr
 
@@ -224,6 +229,28 @@ def test_a_replaced_file_is_picked_up_and_the_old_one_serves_until_then(server):
     assert server.get().text == "two"
     server.send_signal(signal.SIGHUP)
     eventually(lambda: server.get().text == "one", "the first code answers again")
+
+
+def test_replaced_files_are_picked_up_where_no_folder_takes_copies(server):
+    names = ("a", "b", "c", "d")
+
+    def put(which):
+        for name in names:
+            flags = (f'-DID="{name}"', f'-DPATH="/{name}"', f'-DWHICH="{name}{which}"')
+            fresh = server.folder / "fresh.so"
+            compile_c(ROOT / "tests/fixtures/plugins/version_at.c", fresh, *flags)
+            os.replace(fresh, server.folder / f"{name}.so")
+
+    def answers(which):
+        return [server.get(f"/{name}").text for name in names] == [f"{n}{which}" for n in names]
+
+    put(1)
+    plugins = [argument for name in names for argument in ("--plugin", f"{name}.so")]
+    server.start(PLAIN, *plugins, XDG_RUNTIME_DIR="/proc")
+    for which in (1, 2, 3):
+        put(which)
+        server.send_signal(signal.SIGHUP)
+        eventually(lambda which=which: answers(which), "the new code answers")
 
 
 @pytest.mark.parametrize("name", ["constructor_crash", "init_error", "bad_magic"])

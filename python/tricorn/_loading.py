@@ -234,7 +234,7 @@ def find_plugin(name: str) -> str:
         raise Mistake(what, f"install one, or name one of: {', '.join(offered) or 'there is none'}")
     try:
         value = found[0].load()
-        return str(os.fspath(value() if callable(value) else value))
+        return os.fsdecode(value() if callable(value) else value)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         what = f"the plugin '{name}' ({found[0].value}) cannot be found: {reason}"

@@ -6,9 +6,10 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use tempfile::TempDir;
@@ -80,7 +81,7 @@ impl PrivateCopy {
         let name = format!("{}-tricorn-plugin", &file.sha256[..16]);
         let mut memory = fs::File::from(memfd_create(name.as_str(), MFdFlags::MFD_CLOEXEC)?);
         memory.write_all(&file.bytes)?;
-        let path = format!("/proc/self/fd/{}", memory.as_raw_fd()).into();
+        let path = new_spelling(memory.as_raw_fd());
         let place = Some(Place::Memory {
             _memory: memory.into(),
         });
@@ -89,6 +90,18 @@ impl PrivateCopy {
             _place: place,
         })
     }
+}
+
+/// A path to a descriptor that no other had before. Numbers come again, and what was opened once by a
+/// path is not opened anew by it.
+fn new_spelling(file: RawFd) -> PathBuf {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let bits = (0..u32::BITS).map(|bit| number >> bit & 1 == 1);
+    let spelling: String = bits
+        .map(|is_set| if is_set { ".//" } else { "./" })
+        .collect();
+    format!("/proc/self/fd/{spelling}{file}").into()
 }
 
 fn is_noexec(folder: &Path) -> bool {
@@ -125,5 +138,9 @@ mod tests {
     fn memory_serves_where_no_folder_does() {
         let copy = PrivateCopy::in_memory(&file()).unwrap();
         assert_eq!(fs::read(&copy.path).unwrap(), b"code");
+        let before = copy.path.clone().into_os_string();
+        drop(copy);
+        let copy = PrivateCopy::in_memory(&file()).unwrap();
+        assert_ne!(copy.path.as_os_str(), before, "whatever its number is");
     }
 }
