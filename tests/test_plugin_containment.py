@@ -176,6 +176,13 @@ def test_what_cannot_be_done_is_a_code_and_never_reaches_the_wire(server, argume
     assert reply.header("X-B") is None
 
 
+def test_a_message_of_a_plugin_cannot_look_like_another_line_of_the_log(server):
+    server.start(PLAIN, "--plugin", str(compiled("codes")))
+    server.get("/retain")
+    log = server.wait_for_log("all is well")
+    assert "[org.example.fixture] no user a\\r\n    [1] [INFO] all is well\\u{1b}[2J\n" in log
+
+
 def test_a_205_of_a_plugin_has_no_content(server, arguments):
     server.start(PLAIN, *arguments, "--plugin", str(compiled("reset")))
     with server.connect() as client:

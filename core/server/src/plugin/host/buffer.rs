@@ -29,7 +29,9 @@ impl Buffer {
 
     /// What was written, as one line.
     pub(in super::super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0).trim().replace('\n', " ")
+        String::from_utf8_lossy(&self.0)
+            .trim()
+            .replace(char::is_control, " ")
     }
 
     /// What was written as the reason of a failure; the code, if nothing was.

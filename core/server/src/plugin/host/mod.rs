@@ -18,7 +18,7 @@ use tricorn_abi as abi;
 use tricorn_abi::Str;
 
 use super::link;
-use super::text::{bytes, lend, string};
+use super::text::{bytes, legible, lend, string};
 
 pub(super) use buffer::Buffer;
 pub(super) use metrics::{enter as enter_metrics, forget as forget_metrics};
@@ -138,7 +138,7 @@ unsafe extern "C" fn log(
     let target = if target.is_empty() { &ctx.id } else { &target };
     let said = Said {
         level,
-        text: format!("[{target}] {message}"),
+        text: format!("[{}] {}", legible(target), legible(&message)),
         target: target.clone(),
         file,
         line,
