@@ -174,11 +174,10 @@ unsafe extern "C" fn define(
     if ctx.is_frozen() {
         return abi::FROZEN;
     }
-    let Some(kind) = Kind::of(kind).filter(|_| is_name(&name) && !labels.contains(['\n', '}']))
-    else {
+    let Some(kind) = Kind::of(kind).filter(|_| is_name(&name) && are_labels(&labels)) else {
         return abi::INVALID;
     };
-    let help = help.replace('\n', " ");
+    let help = help.replace('\\', r"\\").replace('\n', r"\n");
     match define_metric(kind, name, labels, help) {
         // SAFETY: `id` is the plugin's own.
         Ok(number) => unsafe { put(id, number) },
@@ -221,6 +220,46 @@ fn define_metric(kind: Kind, name: String, labels: String, help: String) -> Resu
 fn is_name(name: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphabetic() || "_:".contains(c);
     name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+}
+
+/// Whether this can stand in the braces: what reads the text would take none of it otherwise.
+fn are_labels(text: &str) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let Some((name, value)) = rest.split_once("=\"") else {
+            return false;
+        };
+        let Some(end) = end_of_value(value).filter(|_| is_name(name) && !name.contains(':')) else {
+            return false;
+        };
+        rest = &value[end + 1..];
+        match rest.strip_prefix(',') {
+            Some(next) if !next.is_empty() => rest = next,
+            Some(_) => return false,
+            None if rest.is_empty() => {}
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Where the quotation mark stands that ends a label's value.
+fn end_of_value(text: &str) -> Option<usize> {
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Some(at),
+            '\n' => return None,
+            '\\' => {
+                let (_, escaped) = characters.next()?;
+                if !['\\', '"', 'n'].contains(&escaped) {
+                    return None;
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The first cell of a metric, if it is of a kind that will do.
@@ -401,6 +440,33 @@ mod tests {
         forget(2);
         assert_eq!(sum(gauge_at), 0);
         assert_eq!(sum(at), 7, "a counter only grows");
+    }
+
+    #[test]
+    fn labels_are_prometheus_labels() {
+        for good in [
+            "",
+            r#"code="2xx""#,
+            r#"a="{}",b="\"\\\n,c=""#,
+            r#"a="é",b="""#,
+        ] {
+            assert!(are_labels(good), "{good}");
+        }
+        for bad in [
+            "a",
+            "a=1",
+            r#"a="1"#,
+            r#"a="1" "#,
+            r#"a="1","#,
+            r#"a="1"b="2""#,
+            r#"1="a""#,
+            r#"a:b="1""#,
+            r#"a="\x""#,
+            "a=\"1\n\"",
+            r#"a="1"} x{b="2""#,
+        ] {
+            assert!(!are_labels(bad), "{bad}");
+        }
     }
 
     #[test]
