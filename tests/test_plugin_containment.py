@@ -108,6 +108,38 @@ def test_a_worker_that_dies_inside_a_plugin_is_attributed(server, arguments):
     assert server.get("/hello").text == "hello"
 
 
+def test_a_worker_that_ends_or_hangs_inside_a_plugin_is_attributed_too(server, arguments):
+    server.start(PLAIN, *arguments, "--timeout", "1", "--plugin", str(compiled("segfault")))
+    with server.connect() as client, pytest.raises((Closed, ConnectionResetError)):
+        client.get("/exit")
+    server.wait_for_log("exited with code 9 inside org.example.fixture/pre_request")
+    eventually(lambda: server.get("/hello").text == "hello", "another worker serves")
+    with server.connect() as client:
+        client.send("GET /hold HTTP/1.1\r\nHost: test\r\n\r\n")
+        server.wait_for_log("it is inside org.example.fixture/pre_request")
+
+
+def test_deaths_before_a_reload_are_not_held_against_what_it_has_brought(server):
+    path = str(compiled("segfault"))
+    server.start(PLAIN, config=f"plugins = [{{'path': {path!r}, 'on_crash': 'disable'}}]\n")
+
+    def crash(count):
+        with server.connect() as client, pytest.raises((Closed, ConnectionResetError, OSError)):
+            client.get("/crash")
+        server.wait_for_log("died of SIGSEGV", count=count)
+
+    crash(1)
+    crash(2)
+    former = eventually(server.workers, "a worker")
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: not {*former} & {*server.workers()}, "the former worker is gone")
+    crash(3)
+    crash(4)
+    assert "three workers died" not in server.log
+    crash(5)
+    server.wait_for_log("three workers died in it within a minute")
+
+
 def test_workers_that_die_when_a_plugin_is_made_are_attributed_and_counted(tmp_path):
     path = str(compiled("segfault", "-DIN_CREATE"))
     config = tmp_path / "server.conf.py"

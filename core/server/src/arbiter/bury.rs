@@ -1,6 +1,7 @@
 //! The end of a worker: what the log says of it, who is told, and what follows if it died inside a
 //! compiled plugin.
 
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -13,7 +14,7 @@ use super::slot::{Cause, Departed, Status};
 use crate::config::OnCrash;
 use crate::error::Exit;
 use crate::hooks::{Age, Event as Hook, Obituary, Occasion};
-use crate::plugin;
+use crate::plugin::{self, Module};
 
 /// So many workers that die inside one plugin within `WINDOW` make its `on_crash` count.
 const CRASHES: usize = 3;
@@ -27,7 +28,10 @@ impl Driver<'_> {
             .position(|child| child.member.age == departed.age);
         let child = place.map(|place| self.gone.swap_remove(place));
         let crumbs = self.board.cell(departed.id).crumbs();
-        let scene = child.and_then(|child| child.plugins.scene_of_death(crumbs));
+        let plugins = child.map(|child| child.plugins);
+        let scene = plugins
+            .as_ref()
+            .and_then(|plugins| plugins.scene_of_death(crumbs));
         plugin::forget_worker(departed.id);
         let suspicion = self.suspect(departed);
         let cause = match suspicion {
@@ -44,10 +48,11 @@ impl Driver<'_> {
         let obituary = obituary(departed);
         self.fire(Hook::ChildExit, &Occasion::Gone(&obituary));
         self.host.forget_worker(departed.age);
-        if let (Some((place, _)), Status::Signal(_), Cause::Crash) =
-            (scene, departed.status, departed.cause)
+        if let (Some((place, _)), Some(plugins), Status::Signal(_), Cause::Crash) =
+            (scene, plugins, departed.status, departed.cause)
+            && let Some(module) = plugins.modules().get(place)
         {
-            self.note_crash(place);
+            self.note_crash(module);
         }
     }
 
@@ -83,9 +88,16 @@ impl Driver<'_> {
             Status::Signal(libc::SIGTERM) if departed.cause == Cause::Asked => {
                 log::debug!("Worker (pid:{pid}) has left by SIGTERM ({cause})");
             }
-            Status::Code(code) => {
-                log::error!("Worker (pid:{pid}) exited with code {code} ({cause})");
-            }
+            Status::Code(code) => match note {
+                Note::Inside(scene) => {
+                    log::error!(
+                        "Worker {id} (pid {pid}) exited with code {code} inside {scene} ({cause})"
+                    );
+                }
+                Note::Hint(_) => {
+                    log::error!("Worker (pid:{pid}) exited with code {code} ({cause})");
+                }
+            },
             Status::Signal(number) => {
                 let name = Number::try_from(number)
                     .map_or_else(|_| number.to_string(), |s| s.as_str().to_owned());
@@ -101,26 +113,24 @@ impl Driver<'_> {
         }
     }
 
-    fn note_crash(&mut self, place: usize) {
-        let now = Instant::now();
-        self.crashes
-            .retain(|&(_, at)| now.saturating_duration_since(at) < WINDOW);
-        self.crashes.push((place, now));
-        let count = self
-            .crashes
-            .iter()
-            .filter(|(other, _)| *other == place)
-            .count();
-        if count < CRASHES {
+    /// One of a former configuration counts no more: whoever reloads has mended something.
+    fn note_crash(&mut self, module: &Arc<Module>) {
+        let mut serving = self.generation.plugins.modules().iter();
+        if !serving.any(|other| Arc::ptr_eq(other, module)) {
             return;
         }
-        match self.generation.plugins.on_crash(place) {
+        let now = Instant::now();
+        self.crashes
+            .retain(|(_, at)| now.saturating_duration_since(*at) < WINDOW);
+        self.crashes.push((Arc::downgrade(module), now));
+        let is_same = |other: &Weak<Module>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(module));
+        let same = self.crashes.iter().filter(|(other, _)| is_same(other));
+        if same.count() < CRASHES {
+            return;
+        }
+        match module.spec.on_crash {
             OnCrash::Continue => {}
-            OnCrash::Disable => {
-                if let Some(module) = self.generation.plugins.modules().get(place) {
-                    module.set_aside("three workers died in it within a minute");
-                }
-            }
+            OnCrash::Disable => module.set_aside("three workers died in it within a minute"),
             OnCrash::Halt => {
                 log::error!("Three workers died inside the same plugin: the server stops");
                 self.queue.push_back(Event::Leave(Exit::Startup));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
@@ -27,7 +27,7 @@ use crate::error::{Blame, Exit, Failure};
 use crate::hooks::{Age, Event as Hook, Interruption, Member, Occasion};
 use crate::lifeline::{ArbiterEnd, Board, Nudge, WorkerSide};
 use crate::log::statsd::Kind;
-use crate::plugin::Plugins;
+use crate::plugin::{Module, Plugins};
 use crate::sock::{Inherited, Listener};
 
 /// The longest sleep: signs of life are looked at so often.
@@ -86,7 +86,7 @@ pub struct Driver<'h> {
     /// Children that are gone, until they are buried.
     pub(super) gone: Vec<Child>,
     /// Workers that died inside a plugin lately: in which, and when.
-    pub(super) crashes: Vec<(usize, Instant)>,
+    pub(super) crashes: Vec<(Weak<Module>, Instant)>,
     pub(super) signals: Arc<Signals>,
     pub(super) epoll: Epoll,
     pub(super) pidfile: Option<Pidfile>,

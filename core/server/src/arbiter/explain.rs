@@ -1,4 +1,5 @@
-//! Saying why a worker gives no sign of life: which requests it runs, and where its threads are.
+//! Saying why a worker gives no sign of life: which requests it runs, which
+//! compiled handler it is inside of, and where its threads are.
 
 use std::fmt::Write;
 
@@ -37,6 +38,9 @@ impl Driver<'_> {
         for request in cell.running() {
             let runs = seconds(now.saturating_sub(request.began));
             let _ = write!(report, "\n  it runs {request}, for {runs}");
+        }
+        if let Some((_, place)) = child.plugins.scene_of_death(cell.crumbs()) {
+            let _ = write!(report, "\n  it is inside {place}");
         }
         if cell.explains() {
             match child.end.stacks().ask(pid) {

@@ -17,7 +17,7 @@ use super::named;
 use super::peek::peek;
 use super::trial;
 use super::{basics, descriptor};
-use crate::config::{Config, OnCrash, PluginSpec};
+use crate::config::{Config, PluginSpec};
 use crate::error::{Blame, Failure};
 use crate::hooks::{Event, Handler};
 
@@ -258,13 +258,5 @@ impl Plugins {
             text.push_str(&other);
         }
         Some((place, text))
-    }
-
-    /// What the settings want done about a plugin in which workers die.
-    #[must_use]
-    pub fn on_crash(&self, place: usize) -> OnCrash {
-        self.0
-            .get(place)
-            .map_or(OnCrash::Continue, |module| module.spec.on_crash)
     }
 }
