@@ -33,12 +33,26 @@ pub(super) fn distribute(
         if specs.is_empty() {
             return Err(option.complain(settings, "there is no plugin in the settings"));
         }
-        match specs.iter_mut().find(|spec| spec.answers_to(&option.id)) {
-            Some(spec) => drop(spec.options.insert(option.key, option.value)),
-            None => left.push(option),
+        let found = specs.iter_mut().filter(|spec| spec.answers_to(&option.id));
+        match found.collect::<Vec<_>>().as_mut_slice() {
+            [] => left.push(option),
+            [spec] => drop(spec.options.insert(option.key, option.value)),
+            several => return Err(option.complain(settings, &ambiguity(several))),
         }
     }
     Ok(left)
+}
+
+fn ambiguity(several: &[&mut PluginSpec]) -> String {
+    let shown = several.iter().map(|spec| match &spec.id {
+        Some(id) => format!("{}#{id}", spec.shown),
+        None => spec.shown.clone(),
+    });
+    let shown: Vec<_> = shown.collect();
+    format!(
+        "several plugins answer to this name ({}); say which by the plugin's id",
+        shown.join(", ")
+    )
 }
 
 /// `NAME.KEY=VALUE`: an id may have dots itself, and so may be the file's name without its ending.
@@ -70,5 +84,40 @@ impl AddressedOption {
     pub fn complain(&self, settings: &Settings, why: &str) -> Failure {
         let what = format!("'{}.{}': {why}", self.id, self.key);
         complain(settings, &what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layers::{Layer, Source};
+    use super::super::value::Value;
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn an_option_that_may_be_for_several_plugins_is_for_none() {
+        let given = |plugins: &[&str], option: &str| {
+            let list =
+                |texts: &[&str]| Value::List(texts.iter().map(|&text| text.into()).collect());
+            let layer = Layer {
+                source: Source::CommandLine,
+                values: vec![
+                    ("plugins".into(), list(plugins)),
+                    ("plugin_options".into(), list(&[option])),
+                ],
+            };
+            Settings::resolve(&[layer], |_| None).and_then(Config::from_settings)
+        };
+        let text = given(&["a/libx.so", "b/libx.so"], "x.key=1").unwrap_err();
+        let text = text.to_string();
+        assert!(
+            text.contains("several plugins answer to this name (a/libx.so, b/libx.so)"),
+            "{text}"
+        );
+        let text = given(&["libx.so#one", "libx.so#two"], "x.key=1").unwrap_err();
+        assert!(text.to_string().contains("(libx.so#one, libx.so#two)"));
+        let config = given(&["libx.so#one", "libx.so#two"], "two.key=1").unwrap();
+        assert_eq!(config.plugins.specs[1].options["key"], 1);
+        assert!(config.plugins.specs[0].options.is_empty());
     }
 }
