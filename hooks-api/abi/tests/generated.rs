@@ -258,8 +258,8 @@ fn trailer() -> String {
     text + "#endif\n"
 }
 
-#[test]
-fn the_c_header_is_what_the_declarations_say() {
+/// The header, made of the declarations.
+fn header() -> String {
     let mut builder = cbindgen::Builder::new().with_config(configuration());
     for name in SOURCES {
         builder = builder.with_src(source(name));
@@ -273,8 +273,59 @@ fn the_c_header_is_what_the_declarations_say() {
     });
     let guard = "#endif  /* TRICORN_H */";
     let (body, _) = made.rsplit_once(guard).unwrap();
-    let whole = format!("{}\n{}\n{guard}\n", body.trim_end(), trailer());
-    compare(&root().join("../include/tricorn.h"), &whole);
+    format!("{}\n{}\n{guard}\n", body.trim_end(), trailer())
+}
+
+#[test]
+fn the_c_header_is_what_the_declarations_say() {
+    compare(&root().join("../include/tricorn.h"), &header());
+}
+
+/// Every code, id, flag and name, by what it is called in C, with its value.
+fn values(header: &str) -> BTreeMap<String, String> {
+    header
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define ")?.split_once(' '))
+        .filter(|(name, _)| !name.contains('('))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// What of `golden` is not there any more with its value. The minor version is there to grow.
+fn changed(golden: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    golden
+        .iter()
+        .filter(|(name, _)| *name != "TRICORN_ABI_MINOR")
+        .filter(|(name, value)| now.get(*name) != Some(value))
+        .map(|(name, value)| format!("{name}: was {value}, is {:?}", now.get(name)))
+        .collect()
+}
+
+#[test]
+fn values_are_for_ever() {
+    let path = root().join("values.txt");
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    let golden = values(&golden.replace("TRICORN_", "#define TRICORN_"));
+    let now = values(&header());
+    let changed = changed(&golden, &now);
+    assert!(
+        changed.is_empty(),
+        "this breaks every plugin there is: {changed:#?}"
+    );
+    let lines: String = now
+        .iter()
+        .map(|(name, value)| format!("{name} {value}\n"))
+        .collect();
+    compare(&path, &lines);
+}
+
+#[test]
+fn a_value_that_is_another_or_gone_is_noticed() {
+    let golden = values("#define A 1\n#define B -2\n#define TRICORN_ABI_MINOR 1\n#define F(x) x\n");
+    let grown = values("#define A 1\n#define B -2\n#define C 3\n#define TRICORN_ABI_MINOR 2\n");
+    assert_eq!(golden.len(), 3);
+    assert!(changed(&golden, &grown).is_empty());
+    assert_eq!(changed(&golden, &values("#define A 2\n")).len(), 2);
 }
 
 /// Struct by struct: one line for its size, then one for each field.
