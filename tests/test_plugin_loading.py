@@ -50,6 +50,15 @@ def test_a_plugin_that_hangs_is_given_up(tmp_path):
     assert "it did not load within 0.5 seconds" in text
 
 
+def test_a_handler_that_starts_a_thread_before_the_fork_refuses_the_start(server):
+    path = compiled("init_thread", "-DEVENT=TRICORN_EVENT_WHEN_READY")
+    done = run(server.folder, "--plugin", str(path), "-b", "127.0.0.1:0", PLAIN)
+    assert done.returncode == 1
+    assert "has started threads in the arbiter (busybody)" in done.stderr
+    server.start(PLAIN, "--plugin", str(path), "--plugin-allow", "threads")
+    assert server.get("/hello").text == "hello"
+
+
 def test_what_is_no_shared_object_is_told(tmp_path):
     path = tmp_path / "text.so"
     path.write_text("#!/bin/sh\n")

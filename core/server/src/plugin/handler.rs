@@ -119,6 +119,7 @@ impl NativeHandler {
         let crumb = Crumb::leave(self.module.whose(), self.event as u8);
         let turn = self.module.take_turn();
         let host = self.module.ctx.host();
+        let before = self.module.threads_before();
         let code = payload::with(self.event, occasion, &mut |event| {
             // SAFETY: as the ABI describes a handler: the state is what the plugin made for this
             // process, the event's struct lives through the call, the host for ever.
@@ -126,7 +127,7 @@ impl NativeHandler {
         });
         drop(turn);
         drop(crumb);
-        code
+        self.module.judge_threads(before, code)
     }
 
     fn judge(&self, code: i32, passage: Option<&Passage>) -> Verdict {

@@ -9,10 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tricorn_abi as abi;
 
 use super::crumb::{self, Crumb, Whose};
-use super::descriptor::Descriptor;
+use super::descriptor::{Descriptor, Tolerance};
 use super::host::{Buffer, Ctx};
 use super::link::{self, WorkerLink};
 use super::text::lend;
+use super::trial::{Threads, new_threads, threads};
 use crate::clock;
 use crate::config::PluginSpec;
 
@@ -41,6 +42,8 @@ pub struct Module {
     is_aside: AtomicBool,
     /// The process whose business it is to take the module down.
     maker: u32,
+    /// Threads of it in the arbiter are let through.
+    may_start_threads: bool,
 }
 
 // SAFETY: the pointers are the plugin's own and are only passed back to it. The ABI asks plugins for
@@ -59,7 +62,7 @@ impl Module {
         descriptor: Descriptor,
         spec: PluginSpec,
         sha256: String,
-        place: usize,
+        (place, tolerance): (usize, Tolerance),
     ) -> Result<Self, String> {
         let ctx = Ctx::new(descriptor.id.clone(), place);
         let id = &descriptor.id;
@@ -80,6 +83,7 @@ impl Module {
             panics: Mutex::default(),
             is_aside: AtomicBool::new(false),
             maker: process::id(),
+            may_start_threads: tolerance.threads,
         })
     }
 
@@ -156,6 +160,26 @@ impl Module {
     pub(super) fn take_turn(&self) -> Option<MutexGuard<'_, ()>> {
         (!self.descriptor.is_thread_safe)
             .then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The threads of the arbiter before a handler is called there, if that must not start any.
+    pub(super) fn threads_before(&self) -> Option<Threads> {
+        let is_arbiter = link::worker().is_none() && !link::is_probe();
+        (is_arbiter && !self.may_start_threads).then(threads)
+    }
+
+    /// What a handler's call comes to: one that has started threads in the arbiter has failed.
+    pub(super) fn judge_threads(&self, before: Option<Threads>, code: i32) -> i32 {
+        let started = before.map_or_else(Vec::new, |before| new_threads(&before));
+        if started.is_empty() {
+            return code;
+        }
+        log::error!(
+            "Plugin {} has started threads in the arbiter ({}), which a fork loses: start them in the worker, or plugin_allow = 'threads'",
+            self.id(),
+            started.join(", ")
+        );
+        abi::ERROR
     }
 
     /// Whether it is not called any more.

@@ -65,8 +65,11 @@ fn one(candidate: &Candidate, tolerance: Tolerance) -> Vec<String> {
     reasons
 }
 
-/// The threads of this process by number, with their names.
-pub(super) fn threads() -> BTreeMap<String, String> {
+/// Threads by number, with their names.
+pub(super) type Threads = BTreeMap<String, String>;
+
+/// The threads of this process.
+pub(super) fn threads() -> Threads {
     let Ok(entries) = fs::read_dir("/proc/self/task") else {
         return BTreeMap::new();
     };
@@ -81,7 +84,7 @@ pub(super) fn threads() -> BTreeMap<String, String> {
 }
 
 /// The names of threads that were not there before.
-pub(super) fn new_threads(before: &BTreeMap<String, String>) -> Vec<String> {
+pub(super) fn new_threads(before: &Threads) -> Vec<String> {
     threads()
         .into_iter()
         .filter(|(number, _)| !before.contains_key(number))
