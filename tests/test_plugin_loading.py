@@ -120,7 +120,7 @@ def test_who_may_replace_a_folder_above_may_replace_the_plugin(server):
     path = above / "own" / "one.so"
     shutil.copy(compiled("version_one"), path)
     above.chmod(0o777)
-    assert f"the folder {above} may be written by anybody" in refusal(server.folder, path)
+    assert f"the folder {above} above it may be written by anybody" in refusal(server.folder, path)
     above.chmod(0o755)
     path.chmod(0o664)
     os.chown(path, -1, os.getegid())

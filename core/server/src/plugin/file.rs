@@ -95,57 +95,63 @@ fn open(
 
 /// Compiled code has all the rights of the server: whoever may write it has them too.
 fn distrust(path: &Path, about: &Metadata) -> Vec<String> {
-    let mut reasons = distrust_one("the file", about);
-    reasons.extend(distrust_group("the file", about));
-    for (place, folder) in folders_above(path).iter().enumerate() {
-        let what = match place {
-            0 => "its folder".to_owned(),
-            _ => format!("the folder {}", folder.display()),
+    let mut reasons = distrust_own("the file", about);
+    for (folder, is_own) in folders_above(path) {
+        let what = match is_own {
+            true => format!("its folder {}", folder.display()),
+            false => format!("the folder {} above it", folder.display()),
         };
-        match std::fs::metadata(folder) {
-            Ok(about) => {
-                reasons.extend(distrust_one(&what, &about));
-                // Further up, systems let groups of administrators write.
-                let is_next = place == 0;
-                reasons.extend(distrust_group(&what, &about).filter(|_| is_next));
-            }
+        match std::fs::metadata(&folder) {
+            Ok(about) if is_own => reasons.extend(distrust_own(&what, &about)),
+            // Further up, systems have owners and groups of many kinds.
+            Ok(about) => reasons.extend(distrust_others(&what, &about)),
             Err(error) => reasons.push(format!("{what} cannot be looked at: {error}")),
         }
     }
     reasons
 }
 
-/// The folders that lead to a file, by the name that it was given and to where it really is. The one
-/// that it is named in comes first.
-fn folders_above(path: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = Vec::new();
+/// The folders that lead to a file, by the name that it was given and to where it really is, and whether
+/// the file is in them itself.
+fn folders_above(path: &Path) -> Vec<(PathBuf, bool)> {
+    let mut found: Vec<(PathBuf, bool)> = Vec::new();
     for path in [std::path::absolute(path), path.canonicalize()] {
-        for folder in path.iter().flat_map(|path| path.ancestors()).skip(1) {
-            if !found.iter().any(|other| other == folder) {
-                found.push(folder.to_owned());
+        for (place, folder) in path
+            .iter()
+            .flat_map(|path| path.ancestors().skip(1))
+            .enumerate()
+        {
+            match found.iter_mut().find(|(other, _)| other == folder) {
+                Some((_, is_own)) => *is_own |= place == 0,
+                None => found.push((folder.to_owned(), place == 0)),
             }
         }
     }
     found
 }
 
-fn distrust_one(what: &str, about: &Metadata) -> Vec<String> {
-    const OTHERS_WRITE: u32 = 0o002;
-    let mode = about.permissions().mode();
-    let mut reasons = Vec::new();
-    if mode & OTHERS_WRITE != 0 && !is_sticky(about) {
-        reasons.push(format!(
-            "{what} may be written by anybody (mode {:o}): chmod o-w, or plugin_allow = 'permissions'",
-            mode & 0o7777
-        ));
-    }
+/// Nobody but root and the server may write it.
+fn distrust_own(what: &str, about: &Metadata) -> Vec<String> {
+    let mut reasons: Vec<_> = distrust_others(what, about).into_iter().collect();
     let (owner, us) = (about.uid(), Uid::effective().as_raw());
     if owner != us && owner != 0 {
         reasons.push(format!(
             "{what} belongs to user {owner}, neither root nor user {us} of the server: chown it, or plugin_allow = 'permissions'"
         ));
     }
+    reasons.extend(distrust_group(what, about));
     reasons
+}
+
+fn distrust_others(what: &str, about: &Metadata) -> Option<String> {
+    const OTHERS_WRITE: u32 = 0o002;
+    let mode = about.permissions().mode();
+    (mode & OTHERS_WRITE != 0 && !is_sticky(about)).then(|| {
+        format!(
+            "{what} may be written by anybody (mode {:o}): chmod o-w, or plugin_allow = 'permissions'",
+            mode & 0o7777
+        )
+    })
 }
 
 /// The group is root's, or the server's own, or has nothing to write.
@@ -217,7 +223,7 @@ mod tests {
         let text = reasons(&spec(&path, Some(&"0".repeat(64))));
         for part in [
             "the file may be written by anybody (mode 646)",
-            "its folder may",
+            &format!("its folder {} may", deep.display()),
             sum,
         ] {
             assert!(text.contains(part), "{text}");
@@ -226,11 +232,11 @@ mod tests {
         assert!(!reasons(&spec(&path, None)).contains("folder"));
         set(&folder, 0o777);
         let text = reasons(&spec(&path, None));
-        assert!(text.contains(&format!("the folder {} may be", folder.display())));
+        assert!(text.contains(&format!("the folder {} above it may be", folder.display())));
         let link = std::env::temp_dir().join(format!("tricorn-link-{}", std::process::id()));
         std::os::unix::fs::symlink(&path, &link).unwrap();
         let text = reasons(&spec(&link, None));
-        assert!(text.contains(&format!("the folder {} may be", folder.display())));
+        assert!(text.contains(&format!("the folder {} above it may be", folder.display())));
         std::fs::remove_file(&link).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(reasons(&spec(&path, None)).contains("cannot be read"));
