@@ -127,7 +127,10 @@ impl NativeHandler {
         });
         drop(turn);
         drop(crumb);
-        self.module.judge_threads(before, code)
+        match before {
+            None => code,
+            Some(before) => self.module.judge_threads(&before, code),
+        }
     }
 
     fn judge(&self, code: i32, passage: Option<&Passage>) -> Verdict {

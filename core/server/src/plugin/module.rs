@@ -169,8 +169,9 @@ impl Module {
     }
 
     /// What a handler's call comes to: one that has started threads in the arbiter has failed.
-    pub(super) fn judge_threads(&self, before: Option<Threads>, code: i32) -> i32 {
-        let started = before.map_or_else(Vec::new, |before| new_threads(&before));
+    #[cold]
+    pub(super) fn judge_threads(&self, before: &Threads, code: i32) -> i32 {
+        let started = new_threads(before);
         if started.is_empty() {
             return code;
         }
