@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from tests.harness import eventually
 from tests.harness.plugins import built
 from tests.harness.waiting import pause
 
@@ -65,6 +66,20 @@ def test_requests_that_are_sent_together_take_turns_with_those_of_others(server,
         assert int(patient.get().text) < 50
         answers = [hasty.reply().status for _ in range(199)]
     assert answers == [200] * 199
+
+
+def test_requests_that_a_plugin_answers_at_their_heads_take_turns_too(probe):
+    server = probe("--access-logfile", "access.log", "--access-logformat", "%(U)s")
+    with server.connect() as patient, server.connect() as hasty:
+        patient.get("/hello")
+        hasty.send(REQUEST.format("/head/slow") * 200)
+        hasty.reply()
+        patient.get("/pid")
+        answers = [hasty.reply().status for _ in range(199)]
+    assert answers == [200] * 199
+    log = server.folder / "access.log"
+    eventually(lambda: len(log.read_text().split()) == 202, "all lines are there")
+    assert log.read_text().split().index("/pid") < 50
 
 
 @pytest.mark.parametrize("target", ["/hello", "/facts"], ids=["application", "plugin"])

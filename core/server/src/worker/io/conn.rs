@@ -173,6 +173,8 @@ pub(super) struct Conn {
     pub(super) number: u64,
     /// The turn in which its last answer was complete; 0 for none.
     pub(super) served_in: u32,
+    /// The turn in which it was put down to go on in the next one; 0 for none.
+    pub(super) put_down_in: u32,
     pub(super) request: Option<Arc<Request>>,
     pub(super) body: Body,
     pub(super) answer: Answer,
@@ -221,6 +223,7 @@ impl Conn {
             scan: HeadScan::default(),
             number: 0,
             served_in: 0,
+            put_down_in: 0,
             request: None,
             body: Body::default(),
             answer: Answer::default(),

@@ -297,7 +297,7 @@ impl Core {
     pub(super) fn pump(&mut self, cell: &Arc<ConnCell>, conn: &mut MutexGuard<'_, Conn>) {
         loop {
             let again = match conn.phase {
-                Phase::Head if self.turn.is_over_for(conn, self.now) => put_off(conn),
+                Phase::Head if self.turn.is_over_for(conn) => put_off(conn),
                 Phase::Head => self.read_head(cell, conn),
                 Phase::Body => self.read_body(cell, conn),
                 Phase::Flushing => self.flush(conn),
@@ -320,7 +320,7 @@ impl Core {
             Phase::Flushing => Interest::ReadWrite,
             _ => Interest::Read,
         };
-        if std::mem::take(&mut conn.goes_on) {
+        if std::mem::take(&mut conn.goes_on) && self.turn.puts_down(conn) {
             let event = EpollEvent::new(EpollFlags::EPOLLOUT, cell.key.to_data());
             self.again.push_back(event);
         }
