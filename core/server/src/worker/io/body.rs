@@ -65,7 +65,9 @@ impl Conn {
     }
 
     pub(super) fn receive_body(&mut self) -> Transfer {
-        self.stream.receive_more(&mut self.input, BODY_PIECE)
+        let received = self.stream.receive_more(&mut self.input, BODY_PIECE);
+        self.moved |= matches!(received, Transfer::Bytes(_));
+        received
     }
 
     /// RFC 9110 section 10.1.1: the client is told to go on when somebody first wants the body, and

@@ -54,8 +54,11 @@ impl ConnCell {
         }
     }
 
+    /// Has the request count as young again if its client has let it get on. A client that is never
+    /// waited for does so too, however much it sends or reads.
     fn progressed(&self, conn: &mut Conn) {
-        if std::mem::take(&mut conn.waited) {
+        let waited = std::mem::take(&mut conn.waited);
+        if std::mem::take(&mut conn.moved) || waited {
             self.env.ages.refresh(conn.thread);
         }
     }
@@ -92,6 +95,7 @@ impl Channel for ConnCell {
                     return Ok(Read::Wait(self.wait_to_read(&mut conn)));
                 }
                 Transfer::Closed => {
+                    self.progressed(&mut conn);
                     return Err(conn.note_body_error(PeerError::BodyCutShort).into());
                 }
             }
@@ -178,13 +182,13 @@ impl Channel for ConnCell {
 
     fn write(&self, number: u64, piece: &[u8], flush: bool) -> Result<Progress, ChannelError> {
         let mut conn = self.running(number)?;
-        conn.add_content(piece, flush)?;
-        if conn.answer.pending().len() > self.env.config.bounds.response {
+        let added = conn.add_content(piece, flush);
+        if added.is_ok() && conn.answer.pending().len() > self.env.config.bounds.response {
             conn.waited = true;
             return Ok(Progress::Wait(self.wait_to_write(&conn)));
         }
         self.progressed(&mut conn);
-        Ok(Progress::Taken)
+        added.map(|()| Progress::Taken)
     }
 
     fn push(&self, number: u64) -> Result<Progress, ChannelError> {

@@ -152,6 +152,8 @@ pub(super) struct Conn {
     pub(super) thread: usize,
     /// The running request has waited for its client.
     pub(super) waited: bool,
+    /// Bytes have come from the client, or gone to it, since that was last told.
+    pub(super) moved: bool,
     /// epoll has told that the client sends no more: an end of which no further event will tell.
     pub(super) hung_up: bool,
     /// epoll has told that nothing can be sent either.
@@ -214,6 +216,7 @@ impl Conn {
             interest: Interest::None,
             thread: 0,
             waited: false,
+            moved: false,
             hung_up: false,
             is_broken: false,
             goes_on: false,

@@ -27,7 +27,10 @@ impl Conn {
     pub(super) fn send_pending(&mut self) -> Sent {
         while self.answer.at < self.answer.out.len() {
             match self.stream.send(&self.answer.out[self.answer.at..]) {
-                Transfer::Bytes(count) => self.answer.at += count,
+                Transfer::Bytes(count) => {
+                    self.answer.at += count;
+                    self.moved = true;
+                }
                 Transfer::WouldBlock => {
                     self.answer.forget_sent();
                     return Sent::Blocked;
@@ -74,6 +77,7 @@ impl Conn {
             Transfer::WouldBlock => 0,
             Transfer::Closed => return Sent::Failed(End::ClientGone),
         };
+        self.moved |= sent > 0;
         self.answer.at += sent.min(pending);
         let mut skip = sent - sent.min(pending);
         if self.answer.at == self.answer.out.len() {
