@@ -71,6 +71,8 @@ pub(in super::super) struct Core {
     pub(super) pause_until: u64,
     /// Connections are left to the siblings until then; 0 if they are not.
     pub(super) courtesy_until: u64,
+    /// That was in vain the last time, and no request has come since.
+    pub(super) courtesy_failed: bool,
 }
 
 /// A request that runs, for the gateway.
@@ -109,6 +111,7 @@ impl Core {
             finished: Vec::new(),
             pause_until: 0,
             courtesy_until: 0,
+            courtesy_failed: false,
         }
     }
 
@@ -370,6 +373,7 @@ impl Core {
     /// A request is ready: it is lined up for a thread, unless compiled handlers decide of it at once.
     pub(super) fn queue(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
         self.courtesy_until = 0;
+        self.courtesy_failed = false;
         if self.decides && self.decide(cell, conn) {
             return;
         }

@@ -35,10 +35,13 @@ impl Core {
         accepted
     }
 
-    /// A connection was accepted, and its request is still on its way.
+    /// A connection was accepted, and its request is still on its way. Where connections come
+    /// without requests, waiting for them would only fill the queue.
     pub(in super::super) fn leave_others_to_siblings(&mut self) {
-        self.courtesy_until = self.now + COURTESY;
-        self.listeners.disable();
+        if !self.courtesy_failed {
+            self.courtesy_until = self.now + COURTESY;
+            self.listeners.disable();
+        }
     }
 
     /// Waits for connections while there is room for them, and `wanted` says so.
@@ -47,6 +50,7 @@ impl Core {
             self.pause_until = 0;
         }
         if self.courtesy_until <= self.now {
+            self.courtesy_failed |= self.courtesy_until > 0;
             self.courtesy_until = 0;
         }
         let pauses = self.pause_until > 0 || self.courtesy_until > 0;
