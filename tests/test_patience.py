@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import ExitStack
 
 import pytest
@@ -40,6 +41,19 @@ def test_bodies_that_have_come_in_part_leave_room_for_one_more(server):
         for client in stuck:
             client.send("x" * 40_000)
             assert len(client.reply().body) == 140_000
+
+
+def test_bodies_that_stop_in_part_do_not_keep_another_waiting_for_their_memory(server, arguments):
+    config = "request_body_memory = 400_000\nrequest_body_buffer = 500_000\n"
+    server.start(PLAIN, *arguments, config=config)
+    head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 450000\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(server.connect()).send(head + "x" * 300_000)
+        with server.connect() as client, server.connect() as half_closed:
+            half_closed.send(head + "z" * 450_000).sock.shutdown(socket.SHUT_WR)
+            assert client.post("/echo", b"y" * 450_000).body == b"y" * 450_000
+            assert half_closed.reply().body == b"z" * 450_000
 
 
 @pytest.mark.parametrize("worker_class", ["sync", "gthread"])

@@ -400,7 +400,7 @@ impl Core {
         self.pump(cell, conn);
         let is_same = (conn.phase, conn.number) == (phase, number);
         if is_same && conn.limit.at <= self.now {
-            self.give_up(conn);
+            self.give_up(cell, conn);
             self.pump(cell, conn);
         }
     }

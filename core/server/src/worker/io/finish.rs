@@ -7,7 +7,7 @@ use tricorn_http::body::Decoded;
 use tricorn_http::response::{Asked, Reply, error_page};
 
 use super::channel::DRAINED_AT_MOST;
-use super::conn::{Conn, Phase};
+use super::conn::{Conn, ConnCell, Phase};
 use super::core::{Core, Refusal};
 use super::output::Sent;
 use crate::clock;
@@ -249,7 +249,7 @@ impl Core {
     }
 
     /// A time limit is reached, and nothing has come meanwhile.
-    pub(super) fn give_up(&mut self, conn: &mut Conn) {
+    pub(super) fn give_up(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
         conn.limit.at = super::timers::NEVER;
         match conn.phase {
             Phase::Head if conn.is_idle() => conn.phase = Phase::Closed,
@@ -258,8 +258,7 @@ impl Core {
                 self.refuse_head(conn, &input, PeerError::HeadTimeout);
             }
             Phase::Body => self.refuse(conn, PeerError::BodyTimeout),
-            Phase::BodyPaused if conn.hung_up => conn.phase = Phase::Closed,
-            Phase::BodyPaused => conn.limit_to(self.now, self.env.limits.body),
+            Phase::BodyPaused => self.end_pause(cell, conn),
             Phase::Flushing => conn.answer.end = Some(End::WriteTimeout),
             Phase::Draining | Phase::Lingering => conn.phase = Phase::Closed,
             Phase::Pending => self.give_up_decision(conn),

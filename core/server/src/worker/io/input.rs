@@ -25,6 +25,10 @@ const LARGEST_SPARE: usize = 1024 * 1024;
 /// So much of a body is read in any case.
 const LITTLE: usize = 16 * 1024;
 
+/// How long a body waits for the memory of others before one of those has to go that has kept
+/// everybody waiting for as long.
+const HELD_UP: u64 = 2_000_000_000;
+
 /// What bytes at the beginning of the input came to.
 enum Taken {
     /// More are needed.
@@ -254,6 +258,41 @@ impl Core {
         }
     }
 
+    /// No memory has become free in time for a body.
+    pub(super) fn end_pause(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
+        if conn.is_broken {
+            self.paused.retain(|paused| paused.key != cell.key);
+            conn.phase = Phase::Closed;
+            return;
+        }
+        conn.limit_to(self.now, Some(HELD_UP));
+        if let Some(idler) = self.worst_idler(cell) {
+            let mut conn = idler.lock();
+            // The worker may have been busy: its bytes may have come long ago.
+            conn.readable = true;
+            self.pump(&idler, &mut conn);
+            if conn.idles_with_memory(self.now) >= Some(HELD_UP) {
+                self.refuse(&mut conn, PeerError::BodyTimeout);
+                self.pump(&idler, &mut conn);
+            }
+        }
+    }
+
+    /// The connection that has memory for its body and has used up most of its patience, but not
+    /// `but`, whose lock is held.
+    fn worst_idler(&self, but: &ConnCell) -> Option<Arc<ConnCell>> {
+        self.cells()
+            .into_iter()
+            .filter(|cell| cell.key != but.key)
+            .filter_map(|cell| {
+                let spent = cell.lock().idles_with_memory(self.now);
+                Some((spent?, cell))
+            })
+            .filter(|(spent, _)| *spent >= HELD_UP)
+            .max_by_key(|(spent, _)| *spent)
+            .map(|(_, cell)| cell)
+    }
+
     fn has_memory(&self) -> bool {
         self.bodies < self.env.config.bounds.request_bodies
     }
@@ -280,8 +319,7 @@ impl Core {
                 return false;
             }
             if !self.may_read_on(conn) {
-                // It is not the client that lets the server wait.
-                conn.limit_to(self.now, self.env.limits.body);
+                conn.limit_to(self.now, Some(HELD_UP));
                 conn.phase = Phase::BodyPaused;
                 self.paused.push_back(Arc::clone(cell));
                 return false;
@@ -312,6 +350,12 @@ impl Core {
 }
 
 impl Conn {
+    /// How much patience has gone into a body that is read into memory and has taken some.
+    fn idles_with_memory(&self, now: u64) -> Option<u64> {
+        let holds = self.phase == Phase::Body && self.body.reserved > 0;
+        holds.then(|| self.body.patience.spent(now))
+    }
+
     /// Takes content that has come with the head.
     fn keep_input(&mut self) {
         let count = self.count_content(self.input.len());

@@ -41,6 +41,16 @@ impl Patience {
         }
     }
 
+    /// How much of it is gone; 0 where there is no limit.
+    pub(super) fn spent(&self, now: u64) -> u64 {
+        let waits = if self.since > 0 {
+            now.saturating_sub(self.since)
+        } else {
+            0
+        };
+        (self.full - self.left).saturating_add(waits).min(self.full)
+    }
+
     /// So many bytes have come.
     pub(super) fn receive(&mut self, bytes: usize, now: u64) {
         if self.full == 0 {
@@ -76,6 +86,7 @@ mod tests {
             patience.receive(1, now);
             assert!(patience.wait(now) <= first + SECOND / 10, "{patience:?}");
         }
+        assert!(patience.spent(now) > 8 * SECOND, "{patience:?}");
     }
 
     #[test]
@@ -88,6 +99,7 @@ mod tests {
             patience.receive(1000, now);
         }
         assert!(patience.wait(now) > now + 7 * SECOND, "{patience:?}");
+        assert!(patience.spent(now) < 3 * SECOND, "{patience:?}");
     }
 
     #[test]
