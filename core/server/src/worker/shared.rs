@@ -280,11 +280,16 @@ impl Shared {
             }
         }
         let mut core = self.core();
-        core.close_idle();
-        if leave_at > 0 && now.saturating_add(self.last_words()) >= leave_at {
+        if core.close_idle() {
+            self.ring();
+        }
+        let left = leave_at.saturating_sub(now);
+        if leave_at > 0 && left <= self.last_words() {
             core.give_up_pending();
         }
-        let overdue = leave_at > 0 && now >= leave_at;
+        // Where only clients are late, the worker leaves by itself: at the end it is killed.
+        let is_late = left <= self.last_words() / 2 && !self.env.ages.is_any_running();
+        let overdue = leave_at > 0 && (left == 0 || is_late);
         let has_ready = core.has_ready();
         if has_ready {
             // Found here, and not by the thread that waits for events: it is to run them.

@@ -12,8 +12,10 @@ const PARTING: u64 = 500_000_000;
 
 impl Core {
     /// Ends the connections on which nothing has come for a while, and nothing stands in the kernel
-    /// either. Called when the worker stops.
-    pub(in super::super) fn close_idle(&mut self) {
+    /// either. Called when the worker stops. Whether there were any: whoever waits for limits has new
+    /// ones to wait for.
+    pub(in super::super) fn close_idle(&mut self) -> bool {
+        let mut closed_any = false;
         self.begin_turn();
         for cell in self.cells() {
             let mut conn = cell.lock();
@@ -23,9 +25,11 @@ impl Core {
                 if conn.is_idle() {
                     self.half_close(&mut conn, PARTING);
                     self.settle(&cell, &mut conn);
+                    closed_any = true;
                 }
             }
         }
+        closed_any
     }
 
     /// Leaves the listeners to others for good, but takes what stands in their queues already: woken
