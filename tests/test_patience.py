@@ -85,3 +85,17 @@ def test_a_short_body_that_drips_is_given_up_before_the_application_is_called(se
 
         eventually(drip, "the body is given up")
         assert client.reply("POST").status == 408
+
+
+def test_a_proxy_header_that_drips_is_given_up(server):
+    server.start(PLAIN, "--header-timeout", "1", "--proxy-protocol")
+    with server.connect() as client:
+        line = iter("PROXY TCP4 192.0.2.100 192.0.2.200 12345 54321")
+
+        def drip():
+            client.send(next(line))
+            pause(0.2)
+            return "Invalid request" in server.log
+
+        eventually(drip, "the header is given up")
+        assert client.reply().status == 408

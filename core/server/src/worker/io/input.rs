@@ -114,7 +114,8 @@ impl Core {
                     return (used, true);
                 }
                 Ok(Taken::Nothing) => {
-                    if was_idle && used < input.len() {
+                    // A PROXY header in part has its time since the connection was accepted.
+                    if was_idle && !conn.may_open && used < input.len() {
                         conn.limit_to(self.now, self.env.limits.header);
                     }
                     return (used, false);
