@@ -258,6 +258,11 @@ impl Conn {
         self.limit_to(now, limit);
     }
 
+    /// Something may be read without waiting.
+    pub(super) fn has_at_hand(&self) -> bool {
+        self.readable || !self.input.is_empty()
+    }
+
     /// Nothing of a request has come.
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Head && !self.scan.has_begun() && self.input.is_empty()

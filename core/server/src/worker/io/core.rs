@@ -300,7 +300,11 @@ impl Core {
     pub(super) fn pump(&mut self, cell: &Arc<ConnCell>, conn: &mut MutexGuard<'_, Conn>) {
         loop {
             let again = match conn.phase {
-                Phase::Head if self.turn.is_over_for(conn) => put_off(conn),
+                Phase::Head if !conn.has_at_hand() => false,
+                Phase::Head if self.turn.is_over_for(conn) => {
+                    conn.goes_on = true;
+                    false
+                }
                 Phase::Head => self.read_head(cell, conn),
                 Phase::Body => self.read_body(cell, conn),
                 Phase::Flushing => self.flush(conn),
@@ -404,10 +408,4 @@ impl Core {
             self.pump(cell, conn);
         }
     }
-}
-
-/// Leaves what a connection has at hand to the next turn. Its phase stays.
-fn put_off(conn: &mut Conn) -> bool {
-    conn.goes_on = conn.readable || !conn.input.is_empty();
-    false
 }
