@@ -4,7 +4,10 @@
 //! time. This scan remembers where it was: every byte is looked at once, the limits are enforced
 //! before the bytes are kept, and the line endings that httparse takes leniently are refused here.
 
-use memchr::memchr;
+#[cfg(not(target_arch = "x86_64"))]
+use memchr::arch::all::memchr::One;
+#[cfg(target_arch = "x86_64")]
+use memchr::arch::x86_64::sse2::memchr::One;
 
 use crate::error::PeerError;
 use crate::limits::Limits;
@@ -73,7 +76,7 @@ impl HeadScan {
     /// # Errors
     /// A line that ends in LF alone, or a limit that is exceeded.
     pub fn advance(&mut self, buffer: &[u8], limits: &Limits) -> Result<Scanned, PeerError> {
-        while let Some(found) = memchr(b'\n', &buffer[self.seen..]) {
+        while let Some(found) = find_line_feed(&buffer[self.seen..]) {
             let newline = self.seen + found;
             if newline == self.line || buffer[newline - 1] != b'\r' {
                 return Err(PeerError::BareLineFeed);
@@ -155,6 +158,15 @@ impl HeadScan {
         }
         Ok(())
     }
+}
+
+/// Lines are short: what the processor can do in any case is quicker than asking what it can do.
+#[inline]
+fn find_line_feed(bytes: &[u8]) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    return One::new(b'\n')?.find(bytes);
+    #[cfg(not(target_arch = "x86_64"))]
+    return One::new(b'\n').find(bytes);
 }
 
 #[cfg(test)]

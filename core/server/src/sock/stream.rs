@@ -64,6 +64,7 @@ impl Stream {
     }
 
     /// Receives up to `most` bytes behind what `buffer` holds.
+    #[inline]
     pub fn receive_more(&self, buffer: &mut Vec<u8>, most: usize) -> Transfer {
         debug_assert!(most > 0, "nothing looks like the end of the stream");
         buffer.reserve(most);
@@ -87,6 +88,7 @@ impl Stream {
     }
 
     /// Sends the beginning of `bytes`.
+    #[inline]
     pub fn send(&self, bytes: &[u8]) -> Transfer {
         let fd = self.0.as_raw_fd();
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;

@@ -151,6 +151,7 @@ impl Core {
         }
     }
 
+    #[inline]
     fn look_at(&mut self, event: EpollEvent) {
         if let Some(cell) = self.find(Key::from_data(event.data())) {
             let mut conn = cell.lock();

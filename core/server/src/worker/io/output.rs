@@ -24,6 +24,7 @@ pub(super) enum Sent {
 
 impl Conn {
     /// Sends as much as the kernel takes.
+    #[inline]
     pub(super) fn send_pending(&mut self) -> Sent {
         while self.answer.at < self.answer.out.len() {
             match self.stream.send(&self.answer.out[self.answer.at..]) {
@@ -40,9 +41,13 @@ impl Conn {
         }
         self.answer.out.clear();
         self.answer.at = 0;
-        self.send_file()
+        match &self.answer.file {
+            None => Sent::All,
+            Some(_) => self.send_file(),
+        }
     }
 
+    #[inline(never)]
     fn send_file(&mut self) -> Sent {
         if let Some(tail) = &mut self.answer.file {
             let count = usize::try_from(tail.left.min(FILE_PIECE)).unwrap_or(usize::MAX);

@@ -37,10 +37,10 @@ impl Turn {
         std::mem::replace(&mut conn.put_down_in, self.number) != self.number
     }
 
-    /// Whether a connection that has more at hand has had its share: that is left to the next turn. While
-    /// the
-    /// turn is young, less than a tick of the coarse clock, nobody waits for long. The clock is asked
-    /// anew: of requests that are answered at their heads, many are served without a look at it.
+    /// Whether a connection that has more at hand has had its share: that is left to the next turn.
+    /// While this one is young, less than a tick of the coarse clock, nobody waits for long. The clock
+    /// is asked anew: of requests that are answered at their heads, many are served without a look at
+    /// it.
     pub(super) fn is_over_for(&self, conn: &Conn) -> bool {
         conn.served_in == self.number && clock::roughly_now() > self.began
     }
