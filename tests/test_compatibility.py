@@ -168,7 +168,7 @@ def test_cfg_has_the_place_of_a_statsd_as_gunicorn_has_it(server, given, shown):
             server.log.info("SEEN %r", server.cfg.statsd_host)
     """
     server.start(PLAIN, config=config)
-    assert f"SEEN {shown!r}" in server.log
+    server.wait_for_log(f"SEEN {shown!r}")
 
 
 def test_a_worker_that_was_aborted_says_so_in_child_exit(server):

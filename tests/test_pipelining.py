@@ -88,6 +88,7 @@ def test_a_client_that_never_stops_asking_neither_starves_the_others_nor_ends_th
 ):
     plugin = ("--plugin", str(built("fixture-probe")))
     server.start(PLAIN, *arguments, *plugin, "--timeout", "1")
+    assert server.get("/pid").status == 200
     before = server.workers()
     with never_ending(server, target) as pieces:
         for _ in range(3):

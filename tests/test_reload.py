@@ -75,7 +75,7 @@ def test_reload_with_preload_is_pointed_out(server):
     server.write("app.py", SITE)
     server.write("page.py", "TEXT = 'first'\n")
     server.start("app:application", "--reload", "--preload")
-    assert "reload does nothing" in server.log
+    server.wait_for_log("reload does nothing")
 
 
 # How changes are noticed.

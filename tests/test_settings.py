@@ -201,7 +201,7 @@ def test_what_comes_of_variables_that_are_not_set_is_the_default(server):
 
 def test_threads_make_gthread_of_sync(server):
     server.start(PLAIN, "--threads", "2")
-    assert "Using worker: gthread" in server.log
+    server.wait_for_log("Using worker: gthread")
 
 
 def test_the_process_title_names_the_site(server):
@@ -471,7 +471,7 @@ def test_a_variable_that_cannot_be_is_named(tmp_path):
 
 def test_a_name_that_is_nearly_a_setting_is_pointed_out(server):
     server.start(PLAIN, config="worker_clas = 'gthread'\ntimeout_helper = 1\n")
-    assert "worker_clas" in server.log
+    server.wait_for_log("worker_clas")
     assert "worker_class" in server.log
     assert "timeout_helper" not in server.log
 

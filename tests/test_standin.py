@@ -270,7 +270,7 @@ def test_an_installed_gunicorn_does_not_disturb_the_server(server, installed):
         """,
         PYTHONPATH=installed,
     )
-    assert "version 27.0.1" in server.log
+    server.wait_for_log("version 27.0.1")
     assert server.get("/hello").status == 200
 
 

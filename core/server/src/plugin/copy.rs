@@ -118,6 +118,7 @@ mod tests {
 
     fn file() -> PluginFile {
         PluginFile {
+            remarks: Vec::new(),
             path: "/opt/libx.so".into(),
             bytes: b"code".to_vec(),
             sha256: "0123456789abcdef0123".into(),

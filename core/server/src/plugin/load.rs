@@ -23,7 +23,11 @@ use crate::hooks::{Event, Handler};
 
 /// The plugins of one configuration.
 #[derive(Debug, Default)]
-pub struct Plugins(Vec<Arc<Module>>);
+pub struct Plugins {
+    modules: Vec<Arc<Module>>,
+    /// What the operator should know of their files.
+    remarks: Vec<String>,
+}
 
 /// A plugin's file that has been found worth opening.
 #[derive(Debug)]
@@ -82,7 +86,11 @@ pub fn load(config: &Arc<Config>, resolve: Resolve<'_>) -> Result<Plugins, Failu
     }
     downfall::watch();
     let modules = make(&candidates, tolerance).map_err(|fault| refuse(config, &[fault]))?;
-    Ok(Plugins(modules.into_iter().map(Arc::new).collect()))
+    let remarks = candidates.iter().flat_map(Candidate::remarks).collect();
+    Ok(Plugins {
+        modules: modules.into_iter().map(Arc::new).collect(),
+        remarks,
+    })
 }
 
 fn read(
@@ -120,6 +128,11 @@ impl Candidate {
         };
         let no_packages = |_: &str| -> Result<PathBuf, String> { Err("give a file".to_owned()) };
         read(&spec, tolerance, false, &no_packages)
+    }
+
+    fn remarks(&self) -> impl Iterator<Item = String> {
+        let remarks = self.file.remarks.iter();
+        remarks.map(|remark| format!("Plugin file {}: {remark}", self.file.path.display()))
     }
 
     /// Opens the file, and reads what is in it.
@@ -217,12 +230,12 @@ impl Plugins {
     /// The plugins, in the order of the settings.
     #[must_use]
     pub fn modules(&self) -> &[Arc<Module>] {
-        &self.0
+        &self.modules
     }
 
     /// Tells the log what is loaded, and what the plugins said while there was none.
     pub fn announce(&self) {
-        for module in &self.0 {
+        for module in &self.modules {
             let Module {
                 descriptor, spec, ..
             } = &**module;
@@ -235,20 +248,23 @@ impl Plugins {
                 descriptor.handlers.len()
             );
         }
+        for remark in &self.remarks {
+            log::warn!("{remark}");
+        }
         super::host::say_what_was_early();
     }
 
     /// Their handlers.
     #[must_use]
     pub fn handlers(&self) -> Vec<(Event, Handler)> {
-        self.0.iter().flat_map(handler::handlers).collect()
+        self.modules.iter().flat_map(handler::handlers).collect()
     }
 
     /// Where a worker that died was, as far as it had left a crumb: the plugin and `id/event`.
     #[must_use]
     pub fn scene_of_death(&self, crumbs: impl Iterator<Item = u32>) -> Option<(usize, String)> {
         let mut found = crumbs.filter_map(crumb::read).filter_map(|(place, what)| {
-            let module = self.0.get(place)?;
+            let module = self.modules.get(place)?;
             Some((place, format!("{}/{what}", module.id())))
         });
         let (place, mut text) = found.next()?;
