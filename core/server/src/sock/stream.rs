@@ -64,7 +64,7 @@ impl Stream {
     }
 
     /// Receives up to `most` bytes behind what `buffer` holds.
-    #[inline]
+    #[inline(always)]
     pub fn receive_more(&self, buffer: &mut Vec<u8>, most: usize) -> Transfer {
         debug_assert!(most > 0, "nothing looks like the end of the stream");
         buffer.reserve(most);

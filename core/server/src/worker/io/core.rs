@@ -136,7 +136,17 @@ impl Core {
     /// Looks at events until a request is ready. The rest is looked at when that one has run: a
     /// connection that is read, run and answered in one go is still warm in the cache.
     fn look_on(&mut self) {
-        while self.ready.is_empty() {
+        self.look(false);
+    }
+
+    /// Looks at all events, for a thread that runs no requests.
+    pub(in super::super) fn look_at_all(&mut self) {
+        self.look(true);
+    }
+
+    #[inline(never)]
+    fn look(&mut self, at_all: bool) {
+        while at_all || self.ready.is_empty() {
             let Some(event) = self.events.pop_front() else {
                 return;
             };
@@ -144,14 +154,9 @@ impl Core {
         }
     }
 
-    /// Looks at all events, for a thread that runs no requests.
-    pub(in super::super) fn look_at_all(&mut self) {
-        while let Some(event) = self.events.pop_front() {
-            self.look_at(event);
-        }
-    }
-
-    #[inline]
+    // Inline, down to the call of the system: behind that, the processor does not know any more where
+    // to return to, and each return costs as much as many steps.
+    #[inline(always)]
     fn look_at(&mut self, event: EpollEvent) {
         if let Some(cell) = self.find(Key::from_data(event.data())) {
             let mut conn = cell.lock();
@@ -159,7 +164,7 @@ impl Core {
             conn.readable |= flags.intersects(!EpollFlags::EPOLLOUT);
             conn.hung_up |= flags.intersects(HANG_UP);
             conn.is_broken |= flags.intersects(BROKEN);
-            self.pump(&cell, &mut conn);
+            self.pump_here(&cell, &mut conn);
         }
         self.resume_bodies();
     }
@@ -299,6 +304,11 @@ impl Core {
 
     /// Moves a connection along as far as it goes without waiting.
     pub(super) fn pump(&mut self, cell: &Arc<ConnCell>, conn: &mut MutexGuard<'_, Conn>) {
+        self.pump_here(cell, conn);
+    }
+
+    #[inline(always)]
+    fn pump_here(&mut self, cell: &Arc<ConnCell>, conn: &mut MutexGuard<'_, Conn>) {
         loop {
             let again = match conn.phase {
                 Phase::Head if !conn.has_at_hand() => false,
