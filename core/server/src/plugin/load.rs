@@ -187,7 +187,7 @@ fn make(candidates: &[Candidate], tolerance: Tolerance) -> Result<Vec<Module>, F
             }
             let place = modules.len();
             let sum = candidate.file.sha256.clone();
-            let made = Module::make(descriptor, spec.clone(), sum, (place, tolerance));
+            let made = Module::make(descriptor, spec.clone(), sum, place, tolerance);
             match made {
                 Ok(module) => modules.push(module),
                 Err(why) => {

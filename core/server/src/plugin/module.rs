@@ -62,7 +62,8 @@ impl Module {
         descriptor: Descriptor,
         spec: PluginSpec,
         sha256: String,
-        (place, tolerance): (usize, Tolerance),
+        place: usize,
+        tolerance: Tolerance,
     ) -> Result<Self, String> {
         let ctx = Ctx::new(descriptor.id.clone(), place);
         let id = &descriptor.id;
