@@ -94,6 +94,6 @@ def test_a_client_that_never_stops_asking_neither_starves_the_others_nor_ends_th
         for _ in range(3):
             pause(1)
             assert server.get("/pid").status == 200
-    assert sum(pieces) > 1_000_000
+    assert sum(pieces) > 100_000
     assert server.workers() == before
     assert "timeout" not in server.log

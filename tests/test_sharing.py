@@ -7,12 +7,12 @@ import resource
 import time
 from collections import Counter
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from tests.harness import Client, eventually
 from tests.harness.client import Closed
+from tests.harness.processes import switches
 from tests.harness.waiting import pause
 
 PLAIN = "tests.apps.plain:application"
@@ -21,15 +21,6 @@ READY = """
     def worker_ready(server, worker):
         server.log.info("WORKER READY %s", worker.pid)
 """
-
-
-def switches(pid):
-    """How often all threads of the process gave up the processor of their own will."""
-    total = 0
-    for status in Path(f"/proc/{pid}/task").glob("*/status"):
-        line = next(li for li in status.read_text().splitlines() if li.startswith("voluntary"))
-        total += int(line.split()[1])
-    return total
 
 
 def start(server, workers, *arguments):

@@ -85,3 +85,12 @@ def client_ports(pid: int) -> set[int]:
         if f"socket:[{fields[9]}]" in held:
             ports.add(int(fields[2].rpartition(":")[2], 16))
     return ports - {0}
+
+
+def switches(pid: int) -> int:
+    """Return how often all threads of a process gave up the processor of their own will."""
+    total = 0
+    for status in (PROC / str(pid) / "task").glob("*/status"):
+        line = next(li for li in status.read_text().splitlines() if li.startswith("voluntary"))
+        total += int(line.split()[1])
+    return total
