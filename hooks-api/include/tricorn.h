@@ -416,12 +416,14 @@
 #define TRICORN_ZONE_INHERITED 1
 
 /*
- Where `lookup` of [`AccessRecord`] looks: the request's headers.
+ Where `lookup` of [`AccessRecord`] looks: the request's headers, and of several of one
+ name the last.
  */
 #define TRICORN_LOOKUP_REQUEST_HEADER 0
 
 /*
- Where `lookup` of [`AccessRecord`] looks: the answer's headers.
+ Where `lookup` of [`AccessRecord`] looks: the answer's headers, and of several of one
+ name the last.
  */
 #define TRICORN_LOOKUP_RESPONSE_HEADER 1
 
@@ -1284,6 +1286,7 @@ typedef struct tricorn_http {
   int32_t (*peer_is_trusted)(struct tricorn_request *request);
   /*
    The `nth` field of this name, from 0, in letters of either case; `NOT_FOUND` if there is none.
+   The cookies of a request are one field, however many it came with.
    */
   int32_t (*header)(struct tricorn_request *request,
                     struct tricorn_str name,

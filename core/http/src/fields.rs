@@ -60,6 +60,31 @@ fn parse_into<'b>(
     Ok(())
 }
 
+/// Makes one field of all Cookie fields, where the first stands: what reads cookies expects one list
+/// with semicolons between (RFC 6265 section 5.4, RFC 9113 section 8.2.3).
+#[cold]
+pub(crate) fn join_cookies(bytes: &mut Vec<u8>, fields: &mut Vec<Field>) {
+    let at = bytes.len();
+    for field in fields.iter().filter(|field| field.known == Known::Cookie) {
+        if field.value.len() == 0 {
+            continue;
+        }
+        if bytes.len() > at {
+            bytes.extend_from_slice(b"; ");
+        }
+        bytes.extend_from_within(field.value.range());
+    }
+    let whole = Span::new(at, bytes.len());
+    let mut is_first = true;
+    fields.retain_mut(|field| {
+        if field.known != Known::Cookie {
+            return true;
+        }
+        field.value = whole;
+        std::mem::take(&mut is_first)
+    });
+}
+
 /// Rewrites the fields of `bytes[at..]` so that httparse, which refuses them, takes two things an
 /// operator may let through: folded fields (joined with one space) and space before the colon.
 pub(crate) fn straighten(bytes: &mut Vec<u8>, at: usize, unfold: bool, strip: bool) {

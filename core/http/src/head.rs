@@ -1,5 +1,7 @@
 //! The head of a request: parsed once, kept in one reusable block of memory.
 
+use std::borrow::Cow;
+
 use crate::edit::{self, InvalidEdit};
 use crate::error::PeerError;
 use crate::fields::{self, Field};
@@ -135,10 +137,15 @@ impl Head {
     fn interpret(&mut self, leniency: Leniency) -> Result<(), PeerError> {
         let mut meaning = Meaning::default();
         let version = self.line.version;
+        let mut cookies = 0;
         for field in &self.fields {
             if field.known != Known::Other {
                 meaning.note(field.known, field.value.of_bytes(&self.bytes), version)?;
+                cookies += usize::from(field.known == Known::Cookie);
             }
+        }
+        if cookies > 1 {
+            fields::join_cookies(&mut self.bytes, &mut self.fields);
         }
         if version >= Version::HTTP_11 && !meaning.has_host() && !leniency.missing_host {
             return Err(PeerError::MissingHost);
@@ -233,6 +240,47 @@ impl Head {
         })
     }
 
+    /// Returns the name and the value of the field at this place, counted from 0 in the order they
+    /// were sent.
+    #[must_use]
+    pub fn field_at(&self, index: usize) -> Option<(&[u8], &[u8])> {
+        let field = self.fields.get(index)?;
+        Some((
+            field.name.of_bytes(&self.bytes),
+            field.value.of_bytes(&self.bytes),
+        ))
+    }
+
+    /// Returns the value of the last field of this name, in letters of either case.
+    #[must_use]
+    pub fn last_field(&self, name: &[u8]) -> Option<&[u8]> {
+        self.fields
+            .iter()
+            .rfind(|field| field.name.of_bytes(&self.bytes).eq_ignore_ascii_case(name))
+            .map(|field| field.value.of_bytes(&self.bytes))
+    }
+
+    /// Returns the values of all fields of this known name, joined with commas as `environ` has
+    /// them (RFC 9110 section 5.3).
+    #[must_use]
+    pub fn joined(&self, known: Known) -> Option<Cow<'_, [u8]>> {
+        let mut values = self
+            .fields
+            .iter()
+            .filter(|field| field.known == known)
+            .map(|field| field.value.of_bytes(&self.bytes));
+        let first = values.next()?;
+        let Some(second) = values.next() else {
+            return Some(Cow::Borrowed(first));
+        };
+        let mut joined = first.to_vec();
+        for value in std::iter::once(second).chain(values) {
+            joined.push(b',');
+            joined.extend_from_slice(value);
+        }
+        Some(Cow::Owned(joined))
+    }
+
     /// The value of the first field of this known name.
     #[must_use]
     pub fn known(&self, known: Known) -> Option<&[u8]> {
@@ -292,21 +340,12 @@ impl Head {
     }
 }
 
-/// Decodes `%XX`; what is not followed by two hexadecimal digits stays as it is.
-pub fn percent_decode(encoded: &[u8], decoded: &mut Vec<u8>) {
-    decoded.clear();
-    if memchr::memchr(b'%', encoded).is_none() {
-        decoded.extend_from_slice(encoded);
-    } else {
-        decoded.extend(percent_encoding::percent_decode(encoded));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::network::AllowList;
     use crate::scan::{HeadScan, Scanned};
+    use crate::target::percent_decode;
 
     fn read(text: &str, rules: &Rules) -> Result<Head, PeerError> {
         let mut head = Head::default();
@@ -360,6 +399,29 @@ mod tests {
         assert!(head.set_field(b"Content-Length", b"1").is_err());
         assert!(head.add_field(b"X", b"a\r\nY: b").is_err());
         assert_eq!(head.fields().len(), 2);
+    }
+
+    #[test]
+    fn cookies_are_one_field_where_the_first_was() {
+        let text =
+            "GET / HTTP/1.0\r\nCookie: a=1\r\nX: y\r\ncookie:\r\nCOOKIE: b=\u{e4}; c=3\r\n\r\n";
+        let head = read(text, &Rules::default()).unwrap();
+        let values: Vec<_> = head.fields().map(|(_, _, value)| value).collect();
+        let whole = "a=1; b=\u{e4}; c=3".as_bytes();
+        assert_eq!(values, [whole, b"y"]);
+        assert_eq!(head.known(Known::Cookie), Some(whole));
+        assert_eq!(head.field_at(1), Some((&b"X"[..], &b"y"[..])));
+        assert_eq!(head.field_at(2), None);
+    }
+
+    #[test]
+    fn repeated_fields_are_joined_for_environ_and_the_last_counts_for_a_log() {
+        let text = "GET / HTTP/1.0\r\nReferer: a\r\nX: 1\r\nReferer: b\r\nx: 2\r\n\r\n";
+        let head = read(text, &Rules::default()).unwrap();
+        assert_eq!(head.joined(Known::Referer).as_deref(), Some(&b"a,b"[..]));
+        assert_eq!(head.joined(Known::UserAgent), None);
+        assert_eq!(head.last_field(b"X"), Some(&b"2"[..]));
+        assert_eq!(head.fields().len(), 4);
     }
 
     #[test]

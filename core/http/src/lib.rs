@@ -35,9 +35,10 @@ pub mod trust;
 
 pub use error::PeerError;
 pub use framing::Framing;
-pub use head::{Head, Rules, percent_decode};
+pub use head::{Head, Rules};
 pub use known::Known;
 pub use limits::{Leniency, Limits, MOST_FIELDS, UNLIMITED};
 pub use request_line::Version;
 pub use scan::{Extent, HeadScan, Scanned};
 pub use status::Status;
+pub use target::percent_decode;

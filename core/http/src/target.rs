@@ -147,6 +147,16 @@ fn is_address(text: &[u8]) -> bool {
     is_future || text.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
+/// Decodes `%XX`; what is not followed by two hexadecimal digits stays as it is.
+pub fn percent_decode(encoded: &[u8], decoded: &mut Vec<u8>) {
+    decoded.clear();
+    if memchr::memchr(b'%', encoded).is_none() {
+        decoded.extend_from_slice(encoded);
+    } else {
+        decoded.extend(percent_encoding::percent_decode(encoded));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

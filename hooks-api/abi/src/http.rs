@@ -43,6 +43,7 @@ pub struct Http {
     /// 1 if the peer is in `forwarded_allow_ips`, 0 if not; or a negative code.
     pub peer_is_trusted: unsafe extern "C" fn(request: *mut Request) -> i32,
     /// The `nth` field of this name, from 0, in letters of either case; `NOT_FOUND` if there is none.
+    /// The cookies of a request are one field, however many it came with.
     pub header:
         unsafe extern "C" fn(request: *mut Request, name: Str, nth: usize, out: *mut Str) -> i32,
     /// The field at this place, from 0, in the order they were sent; `NOT_FOUND` past the last.

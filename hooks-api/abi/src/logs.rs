@@ -10,9 +10,11 @@ pub const INTERFACE_LOGGER: &str = "tricorn.logger/1";
 /// The name of the table [`AccessFormat`].
 pub const INTERFACE_ACCESS_FORMAT: &str = "tricorn.access-format/1";
 
-/// Where `lookup` of [`AccessRecord`] looks: the request's headers.
+/// Where `lookup` of [`AccessRecord`] looks: the request's headers, and of several of one
+/// name the last.
 pub const LOOKUP_REQUEST_HEADER: u32 = 0;
-/// Where `lookup` of [`AccessRecord`] looks: the answer's headers.
+/// Where `lookup` of [`AccessRecord`] looks: the answer's headers, and of several of one
+/// name the last.
 pub const LOOKUP_RESPONSE_HEADER: u32 = 1;
 /// Where `lookup` of [`AccessRecord`] looks: the application's environ, as far as
 /// `access_log_format` names its keys.

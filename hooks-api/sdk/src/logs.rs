@@ -155,13 +155,13 @@ impl<'r> AccessRecord<'r> {
         End::of(self.raw.end)
     }
 
-    /// A header of the request, by its name in letters of either case.
+    /// Returns the last header of the request of this name, in letters of either case.
     #[must_use]
     pub fn request_header(&self, name: &str) -> Option<&'r [u8]> {
         self.look_up(abi::LOOKUP_REQUEST_HEADER, name)
     }
 
-    /// A header of the answer.
+    /// Returns the last header of the answer of this name.
     #[must_use]
     pub fn response_header(&self, name: &str) -> Option<&'r [u8]> {
         self.look_up(abi::LOOKUP_RESPONSE_HEADER, name)

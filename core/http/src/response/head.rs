@@ -253,6 +253,22 @@ impl ResponseHead {
             .map(|(name, value)| (name.of_bytes(&self.lines), value.of_bytes(&self.lines)))
     }
 
+    /// Returns the name and the value of the field at this place, counted from 0.
+    #[must_use]
+    pub fn field_at(&self, index: usize) -> Option<(&[u8], &[u8])> {
+        let (name, value) = self.fields.get(index)?;
+        Some((name.of_bytes(&self.lines), value.of_bytes(&self.lines)))
+    }
+
+    /// Returns the value of the last field of this name, in letters of either case.
+    #[must_use]
+    pub fn last_field(&self, name: &[u8]) -> Option<&[u8]> {
+        self.fields
+            .iter()
+            .rfind(|(field, _)| field.of_bytes(&self.lines).eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.of_bytes(&self.lines))
+    }
+
     /// The Content-Length the application gave.
     #[must_use]
     pub fn length(&self) -> Option<u64> {

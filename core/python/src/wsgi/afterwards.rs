@@ -71,7 +71,7 @@ impl Origin {
                 let Version { major, minor } = head.version();
                 is(format!("HTTP/{major}.{minor}").as_bytes())
             }
-            Self::Field(known) => head.known(known).is_some_and(is),
+            Self::Field(known) => head.joined(known).is_some_and(|sent| is(&sent)),
         }
     }
 }

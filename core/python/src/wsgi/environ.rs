@@ -15,6 +15,7 @@ use super::errors::ErrorStream;
 use super::input::BodyInput;
 use super::keys::Keys;
 use super::remotes::Remote;
+use super::repeated::Repeated;
 use super::text::latin1;
 
 /// CPython's table of this many entries has room for some 20 more.
@@ -178,14 +179,14 @@ impl Builder {
         Ok(())
     }
 
-    /// Repeated fields are joined with commas (RFC 9110 section 5.3).
-    fn set_fields(
+    fn set_fields<'py>(
         &mut self,
-        py: Python<'_>,
-        environ: &Bound<'_, PyDict>,
+        py: Python<'py>,
+        environ: &Bound<'py, PyDict>,
         request: &Request,
     ) -> PyResult<()> {
         let mut seen = [0u64; Known::COUNT / 64 + 1];
+        let mut repeated = Repeated::default();
         for (known, name, value) in request.head.fields() {
             let key = self.keys.field(py, known, name);
             let value = latin1(py, value);
@@ -197,13 +198,13 @@ impl Builder {
                 *word |= bit;
                 before & bit != 0
             };
-            if may_repeat && let Some(former) = environ.get_item(&key)? {
-                environ.set_item(&key, joined(&former, &value)?)?;
+            if may_repeat {
+                repeated.set(environ, &key, &value)?;
             } else {
                 environ.set_item(&key, value)?;
             }
         }
-        Ok(())
+        repeated.join_into(environ)
     }
 
     /// `PATH_INFO` is the path without `SCRIPT_NAME`, decoded.
@@ -214,7 +215,7 @@ impl Builder {
         request: &Request,
     ) -> PyResult<()> {
         let mut path = request.head.path();
-        let forwarded = request.head.field(b"SCRIPT_NAME");
+        let forwarded = request.head.last_field(b"SCRIPT_NAME");
         let script_name = forwarded.unwrap_or(&self.script_name);
         if !script_name.is_empty() {
             path = path.strip_prefix(script_name).ok_or_else(|| {
@@ -269,23 +270,11 @@ fn make_room(dict: &Bound<'_, PyDict>) -> PyResult<()> {
     extra.iter().try_for_each(|number| dict.del_item(number))
 }
 
-fn joined<'py>(
-    former: &Bound<'py, PyAny>,
-    value: &Bound<'py, PyString>,
-) -> PyResult<Bound<'py, PyString>> {
-    let py = value.py();
-    let former = former.cast::<PyString>()?;
-    Ok(PyString::new(
-        py,
-        &format!("{},{}", former.to_str()?, value.to_str()?),
-    ))
-}
-
 /// Takes over what handlers of `pre_request` have set on `req`: the application sees it.
-pub(super) fn apply_edits(
+pub(super) fn apply_edits<'py>(
     keys: &mut Keys,
-    environ: &Bound<'_, PyDict>,
-    edits: &Bound<'_, PyDict>,
+    environ: &Bound<'py, PyDict>,
+    edits: &Bound<'py, PyDict>,
 ) -> PyResult<()> {
     let py = environ.py();
     for (name, key) in [
@@ -305,16 +294,14 @@ pub(super) fn apply_edits(
         return Ok(());
     };
     clear_fields(environ)?;
+    let mut repeated = Repeated::default();
     for pair in headers.try_iter()? {
         let pair = pair?.cast_into::<PyTuple>()?;
         let (name, value) = (pair.get_item(0)?.extract::<String>()?, pair.get_item(1)?);
         let key = keys.field(py, Known::Other, name.as_bytes());
-        match environ.get_item(&key)? {
-            Some(former) => environ.set_item(&key, joined(&former, value.cast::<PyString>()?)?)?,
-            None => environ.set_item(&key, value)?,
-        }
+        repeated.set(environ, &key, &value)?;
     }
-    Ok(())
+    repeated.join_into(environ)
 }
 
 /// `req.path` is as the client sent it; `PATH_INFO` is decoded, and without `SCRIPT_NAME`.

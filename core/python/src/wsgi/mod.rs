@@ -14,6 +14,7 @@ mod kit;
 mod output;
 pub(crate) mod overtime;
 mod remotes;
+mod repeated;
 mod request;
 mod response;
 mod socket;

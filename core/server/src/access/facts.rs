@@ -28,10 +28,10 @@ pub struct Facts<'r> {
     pub query: &'r [u8],
     /// `HTTP/1.1`
     pub protocol: Cow<'static, str>,
-    /// The header Referer.
-    pub referer: &'r [u8],
-    /// The header User-Agent.
-    pub user_agent: &'r [u8],
+    /// The header Referer; of several the values with commas between.
+    pub referer: Cow<'r, [u8]>,
+    /// The header User-Agent, likewise.
+    pub user_agent: Cow<'r, [u8]>,
 }
 
 impl<'r> Facts<'r> {
@@ -56,8 +56,8 @@ impl<'r> Facts<'r> {
             path: Cow::Borrowed(&[]),
             query: &[],
             protocol: Cow::Borrowed(""),
-            referer: head.known(Known::Referer).unwrap_or_default(),
-            user_agent: head.known(Known::UserAgent).unwrap_or_default(),
+            referer: head.joined(Known::Referer).unwrap_or_default(),
+            user_agent: head.joined(Known::UserAgent).unwrap_or_default(),
         };
         if head.unread_line().is_some() {
             return facts;

@@ -85,8 +85,7 @@ pub(super) fn user_agent<'r>(record: &Record<'r>) -> Option<Cow<'r, [u8]>> {
 }
 
 fn header<'r>(key: &str, known: Known, record: &Record<'r>) -> Option<Cow<'r, [u8]>> {
-    let sent = record.request.head.known(known);
-    changed(key, record).or(sent.map(Cow::Borrowed))
+    changed(key, record).or_else(|| record.request.head.joined(known))
 }
 
 /// The user name of `Authorization: Basic` (RFC 7617).

@@ -52,11 +52,9 @@ pub(super) fn text(atom: &Atom, record: &Record<'_>, line: &mut String) {
         Atom::Pid => {
             let _ = write!(line, "<{}>", std::process::id());
         }
-        Atom::RequestHeader(name) => or_dash(head.field(name.as_bytes()), line),
+        Atom::RequestHeader(name) => or_dash(head.last_field(name.as_bytes()), line),
         Atom::ResponseHeader(name) => {
-            let mut fields = record.response.fields();
-            let found = fields.find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
-            or_dash(found.map(|(_, value)| value), line);
+            or_dash(record.response.last_field(name.as_bytes()), line);
         }
         Atom::Environ(name) => environ(name, record, line),
         Atom::Bytes | Atom::Seconds | Atom::Milliseconds | Atom::Microseconds => {

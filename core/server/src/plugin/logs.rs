@@ -425,8 +425,8 @@ fn show<R>(record: &Record<'_>, with: impl FnOnce(*const abi::AccessRecord) -> R
         path: text(&facts.path),
         query: text(facts.query),
         protocol: text(facts.protocol.as_bytes()),
-        referer: text(facts.referer),
-        user_agent: text(facts.user_agent),
+        referer: text(&facts.referer),
+        user_agent: text(&facts.user_agent),
         context: std::ptr::from_ref(record).cast(),
         lookup,
     };
@@ -437,12 +437,8 @@ unsafe extern "C" fn lookup(context: *const c_void, place: u32, name: Str) -> St
     // SAFETY: the record that `show` has lent for the call under way, and a text.
     let (record, name) = unsafe { (&*context.cast::<Record<'_>>(), bytes(name)) };
     let found = match place {
-        abi::LOOKUP_REQUEST_HEADER => record.request.head.field(name),
-        abi::LOOKUP_RESPONSE_HEADER => {
-            let mut fields = record.response.fields();
-            let found = fields.find(|(field, _)| field.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| value)
-        }
+        abi::LOOKUP_REQUEST_HEADER => record.request.head.last_field(name),
+        abi::LOOKUP_RESPONSE_HEADER => record.response.last_field(name),
         abi::LOOKUP_ENVIRON => {
             let mut values = record.environ.iter();
             let found = values.find(|(key, _)| key.as_bytes().eq_ignore_ascii_case(name));

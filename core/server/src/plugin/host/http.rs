@@ -143,9 +143,9 @@ unsafe extern "C" fn header_at(
     value: *mut Str,
 ) -> i32 {
     with(request, |passage| {
-        match passage.request.head.fields().nth(index) {
+        match passage.request.head.field_at(index) {
             // SAFETY: both are the plugin's own.
-            Some((_, found, content)) => unsafe {
+            Some((found, content)) => unsafe {
                 put(name, lend(found)).min(put(value, lend(content)))
             },
             None => abi::NOT_FOUND,

@@ -226,7 +226,7 @@ unsafe extern "C" fn header_at(
     name: *mut Str,
     value: *mut Str,
 ) -> i32 {
-    look(request, |head| match head.fields().nth(index) {
+    look(request, |head| match head.field_at(index) {
         // SAFETY: both are the plugin's own.
         Some((found, content)) => unsafe { put(name, lend(found)).min(put(value, lend(content))) },
         None => abi::NOT_FOUND,
