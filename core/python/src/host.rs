@@ -232,6 +232,10 @@ impl Host for PyHost {
         })
     }
 
+    fn become_worker(&self) {
+        self.wishes.leave_to_arbiter();
+    }
+
     fn know_worker(&self, age: u64, pid: i32) {
         self.note(|py, scene| {
             let Some(worker) = scene.worker_of(py, age) else {

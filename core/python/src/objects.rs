@@ -1,7 +1,7 @@
 //! What the Python objects `server` and `worker` reach the server through.
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -51,6 +51,18 @@ impl Wishes {
     /// What ends the arbiter's sleep.
     pub(crate) fn waker(&self) -> BorrowedFd<'_> {
         self.waker.as_fd()
+    }
+
+    /// In a worker, which has inherited the pipe that the arbiter sleeps on: puts another in its place.
+    pub(crate) fn leave_to_arbiter(&self) {
+        let Ok((waker, bell)) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK) else {
+            return;
+        };
+        for (own, shared) in [(&waker, &self.waker), (&bell, &self.bell)] {
+            // SAFETY: both numbers are of open descriptors, and stay so; what `shared` owns is another
+            // pipe from now on.
+            unsafe { libc::dup3(own.as_raw_fd(), shared.as_raw_fd(), libc::O_CLOEXEC) };
+        }
     }
 
     pub(crate) fn take(&self) -> Vec<Event> {

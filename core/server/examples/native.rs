@@ -116,6 +116,7 @@ impl Host for Native {
     fn expect_worker(&self, _: u64, _: usize) -> bool {
         true
     }
+    fn become_worker(&self) {}
     fn know_worker(&self, _: u64, _: i32) {}
     fn note_abort(&self, _: u64) {}
 

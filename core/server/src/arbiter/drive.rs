@@ -62,6 +62,8 @@ pub struct Birth {
 pub(super) struct Child {
     pub(super) member: Member,
     pub(super) end: ArbiterEnd,
+    /// Its reports are listened to.
+    pub(super) reports: bool,
     /// Its plugins: their modules live as long as a worker that has instances of them.
     pub(super) plugins: Arc<Plugins>,
 }
@@ -204,6 +206,7 @@ impl<'h> Driver<'h> {
             self.children.push(Child {
                 member,
                 end,
+                reports: true,
                 plugins,
             });
         }

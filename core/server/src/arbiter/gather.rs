@@ -12,8 +12,8 @@ use super::drive::Driver;
 use super::event::{Event, Signal};
 use super::slot::{Cause, Status};
 use crate::clock;
-use crate::hooks::{Event as Hook, Occasion};
-use crate::lifeline::Message;
+use crate::hooks::{Event as Hook, Member, Occasion};
+use crate::lifeline::{End, Message, Reports};
 
 impl Driver<'_> {
     /// Looks at everything that may have happened.
@@ -55,16 +55,27 @@ impl Driver<'_> {
     }
 
     fn gather_reports(&mut self) {
-        for child in &self.children {
-            let age = child.member.age;
-            while let Some(message) = child.end.report() {
-                self.queue.push_back(match message {
+        for child in self.children.iter_mut().filter(|child| child.reports) {
+            let Member { age, id, pid } = child.member;
+            let Reports { messages, end } = child.end.reports();
+            self.queue
+                .extend(messages.iter().map(|message| match message {
                     Message::Ready => Event::Ready { age },
                     Message::Served => Event::Due {
                         age,
                         cause: Cause::MaxRequests,
                     },
-                });
+                }));
+            if end.is_none() {
+                continue;
+            }
+            child.reports = false;
+            // A pipe that could not be watched before is not watched now.
+            let _ = self.epoll.delete(&child.end);
+            if end == Some(End::Flood) {
+                log::warn!(
+                    "worker {id} (pid {pid}): it floods the arbiter with reports, which are not read any longer"
+                );
             }
         }
     }

@@ -66,6 +66,9 @@ pub trait Host {
     /// it; why not has been logged.
     fn expect_worker(&self, age: Age, id: usize) -> bool;
 
+    /// In a child that is a worker: lets go of what belongs to the arbiter alone.
+    fn become_worker(&self);
+
     /// A worker has been forked.
     fn know_worker(&self, age: Age, pid: i32);
 

@@ -106,6 +106,8 @@ impl Driver<'_> {
         match self.host.fork() {
             Ok(None) => {
                 signals::take_down();
+                self.host.become_worker();
+                self.board.close_descriptor();
                 drop(ours);
                 // Siblings' ends: as long as a copy is open anywhere, their end is not seen.
                 self.children.clear();
@@ -147,6 +149,7 @@ impl Driver<'_> {
         self.children.push(Child {
             member,
             end,
+            reports: true,
             plugins: Arc::clone(&self.generation.plugins),
         });
         self.queue.push_back(Event::Forked { age, pid });

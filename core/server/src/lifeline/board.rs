@@ -6,10 +6,11 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 use nix::sys::stat::fstat;
-use nix::unistd::ftruncate;
+use nix::unistd::{close, ftruncate};
 
 use super::running::{Beginning, Running, RunningRequest};
 
@@ -211,14 +212,18 @@ struct Shared {
 }
 
 impl Board {
-    /// Maps a board.
+    /// Maps a board. Its length is sealed: a worker that shortened it would end every process that
+    /// looks at it.
     ///
     /// # Errors
     /// No memory.
     pub fn new() -> nix::Result<Self> {
-        let memory = memfd_create("board", MFdFlags::MFD_CLOEXEC)?;
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let memory = memfd_create("board", flags)?;
         let length = i64::try_from(LENGTH).map_err(|_| Errno::EINVAL)?;
         ftruncate(&memory, length)?;
+        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        fcntl(&memory, FcntlArg::F_ADD_SEALS(seals))?;
         Self::of(memory)
     }
 
@@ -257,6 +262,12 @@ impl Board {
     #[must_use]
     pub fn number(&self) -> RawFd {
         self.number
+    }
+
+    /// In a worker: closes the memory's descriptor, which only an arbiter hands on.
+    pub(crate) fn close_descriptor(&self) {
+        // It is open, and nobody else closes it: that cannot fail.
+        let _ = close(self.number);
     }
 
     /// The cell of the worker of this id, from 1.
@@ -303,6 +314,18 @@ mod tests {
         cell.set_oldest(0);
         assert_eq!(cell.silence(1_600), 100);
         assert_eq!(cell.phase(), Phase::Booting);
+    }
+
+    #[test]
+    fn nobody_who_has_the_memory_can_change_its_length() {
+        let board = Board::new().unwrap();
+        // SAFETY: the descriptor is open as long as the process lives.
+        let memory = unsafe { std::os::fd::BorrowedFd::borrow_raw(board.number()) };
+        for length in [0, 4096, 2 * LENGTH as i64] {
+            assert_eq!(ftruncate(memory, length), Err(Errno::EPERM));
+        }
+        let seal = FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE);
+        assert_eq!(fcntl(memory, seal), Err(Errno::EPERM));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use board::{Board, Cell, Phase, WORKERS_AT_MOST};
 pub use held_back::HeldBack;
 pub use nudge::Nudge;
-pub use pipes::{ArbiterEnd, Message, WorkerEnd, pair};
+pub use pipes::{ArbiterEnd, End, Message, Reports, WorkerEnd, pair};
 pub use running::{Beginning, RunningRequest};
 pub use stacks::{Stacks, overtime_signal, stack_signal};
 

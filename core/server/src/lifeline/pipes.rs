@@ -68,18 +68,57 @@ impl ArbiterEnd {
         &self.stacks
     }
 
-    /// The next report; `None` if there is none yet, or none will come.
-    pub fn report(&self) -> Option<Message> {
-        let mut byte = [0u8];
-        loop {
-            match read(&self.reports, &mut byte) {
-                Ok(1) if byte[0] == b'R' => return Some(Message::Ready),
-                Ok(1) if byte[0] == b'S' => return Some(Message::Served),
-                Ok(1) | Err(Errno::EINTR) => {}
-                _ => return None,
+    /// Reads what the worker has reported since the last call.
+    ///
+    /// A worker has two things to report in its life. One that sends more is not listened to any longer,
+    /// or it could keep the arbiter busy for good.
+    pub fn reports(&self) -> Reports {
+        let mut bytes = [0u8; FLOOD];
+        let count = loop {
+            match read(&self.reports, &mut bytes) {
+                Ok(count) => break count,
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Reports::default(),
+                Err(_) => break 0,
             }
+        };
+        let meaning = |byte: &u8| match byte {
+            b'R' => Some(Message::Ready),
+            b'S' => Some(Message::Served),
+            _ => None,
+        };
+        let end = match count {
+            0 => Some(End::Closed),
+            FLOOD => Some(End::Flood),
+            _ => None,
+        };
+        let messages = bytes[..count.min(FLOOD - 1)].iter().filter_map(meaning);
+        Reports {
+            messages: messages.collect(),
+            end,
         }
     }
+}
+
+/// So many bytes at once are no reports of a worker's.
+const FLOOD: usize = 64;
+
+/// What a worker has reported.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reports {
+    /// In the order in which it was sent.
+    pub messages: Vec<Message>,
+    /// Set if nothing more is to be read.
+    pub end: Option<End>,
+}
+
+/// Why a worker's pipe is not read any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The worker is gone, or has closed it.
+    Closed,
+    /// The worker has sent more than any worker has to say.
+    Flood,
 }
 
 impl ArbiterEnd {
@@ -151,13 +190,26 @@ mod tests {
     #[test]
     fn reports_arrive_and_each_side_notices_the_others_end() {
         let (arbiter, worker) = pair().unwrap();
-        assert_eq!(arbiter.report(), None);
+        assert_eq!(arbiter.reports(), Reports::default());
         worker.send(Message::Ready);
         worker.send(Message::Served);
-        assert_eq!(arbiter.report(), Some(Message::Ready));
-        assert_eq!(arbiter.report(), Some(Message::Served));
+        let reports = arbiter.reports();
+        assert_eq!(reports.messages, [Message::Ready, Message::Served]);
+        assert_eq!(reports.end, None);
         assert!(!worker.is_orphaned());
         drop(arbiter);
         assert!(worker.is_orphaned());
+        let (arbiter, worker) = pair().unwrap();
+        drop(worker);
+        assert_eq!(arbiter.reports().end, Some(End::Closed));
+    }
+
+    #[test]
+    fn a_flood_of_reports_is_not_read_to_its_end() {
+        let (arbiter, worker) = pair().unwrap();
+        write(&worker.reports, &[b'x'; 1000]).unwrap();
+        let reports = arbiter.reports();
+        assert_eq!(reports.messages, []);
+        assert_eq!(reports.end, Some(End::Flood));
     }
 }
