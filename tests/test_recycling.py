@@ -137,3 +137,63 @@ def test_without_a_surge_a_reload_replaces_one_worker_after_the_other(server):
     server.wait_for_log("WORKER READY", 4)
     order = marks(server, "WORKER READY", "GONE")
     assert order == ["WORKER READY"] * 2 + ["GONE", "WORKER READY"] * 2
+
+
+# Hooks that number workers: they refuse a replacement beside the worker that it is to replace.
+
+NUMBERED = """
+    def pre_fork(server, worker):
+        taken = {other.slot for other in server.WORKERS.values()}
+        worker.slot = min(set(range(server.num_workers)) - taken)
+        server.log.info("SLOT %s", worker.slot)
+    def worker_ready(server, worker):
+        server.log.info("WORKER READY %s", worker.id)
+"""
+OLD_FIRST = "leaves before its replacement is forked, as with max_surge = 0"
+
+
+def test_workers_that_a_pre_fork_numbers_are_replaced_after_max_requests(server):
+    server.start(PLAIN, "-w", "2", "--max-requests", "3", config=NUMBERED)
+    seen = set()
+    eventually(lambda: len(seen.add(server.get("/pid").text) or seen) >= 6, "six workers served")
+    assert server.log.count(OLD_FIRST) == 1
+    assert server.log.count("Traceback") == 1
+    slots = marks(server, "SLOT 0", "SLOT 1")
+    assert len(slots) >= 6
+
+
+def test_a_reload_replaces_workers_that_a_pre_fork_numbers_one_after_the_other(server):
+    server.start(PLAIN, "-w", "2", config=NUMBERED)
+    server.wait_for_log("WORKER READY", 2)
+    before = set(server.workers())
+    server.send_signal(signal.SIGHUP)
+    eventually(lambda: before.isdisjoint(server.workers()), "all are new")
+    server.wait_for_log("WORKER READY", 4)
+    assert server.log.count(OLD_FIRST) == 1
+
+
+def test_workers_that_their_class_numbers_are_replaced_too(server):
+    config = """
+    from gunicorn.workers.sync import SyncWorker
+    FREE = [0]
+    class Numbered(SyncWorker):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.slot = FREE.pop()
+    worker_class = Numbered
+    def child_exit(server, worker):
+        FREE.append(worker.slot)
+    """
+    server.start(PLAIN, "--max-requests", "2", config=config)
+    seen = set()
+    eventually(lambda: len(seen.add(server.get("/pid").text) or seen) >= 3, "three workers served")
+    assert server.log.count(OLD_FIRST) == 1
+
+
+def test_a_new_pre_fork_that_always_fails_leaves_the_only_worker_serving(server):
+    server.start(PLAIN, config="")
+    before = server.get("/pid").text
+    server.write("server.conf.py", "def pre_fork(server, worker): raise ValueError('broken')\n")
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("ValueError: broken", 2)
+    assert server.get("/pid").text == before

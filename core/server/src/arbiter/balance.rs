@@ -16,11 +16,14 @@ use crate::hooks::Age;
 impl Arbiter {
     /// Brings the workers closer to what is wanted.
     pub(super) fn balance(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let waits = self.pauses.is_on(now);
         self.mark_aged(now, actions);
         self.retire_outdated(now, actions);
         self.retire_surplus(now, actions);
         // Last: what leaves makes room.
-        self.fill(now, actions);
+        if !waits {
+            self.fill(now, actions);
+        }
     }
 
     /// A worker is to be replaced. Those that have grown too large go one at a time.
@@ -35,7 +38,7 @@ impl Arbiter {
             return;
         }
         let kill_at = now + self.policy.graceful;
-        let has_surge = self.policy.surge > 0;
+        let has_surge = self.surge() > 0;
         let Some(slot) = self.slot_mut(age) else {
             return;
         };
@@ -89,10 +92,6 @@ impl Arbiter {
 
     /// Forks what is missing, as far as there is room beside those that are to be replaced.
     fn fill(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        if self.resume_at.is_some_and(|at| now < at) {
-            return;
-        }
-        self.resume_at = None;
         while self.places_taken() < self.wanted && self.has_room() {
             let Some(id) = self.free_id() else { return };
             let age = self.next_age;
@@ -112,11 +111,20 @@ impl Arbiter {
         self.slots.iter().filter(takes).count()
     }
 
+    /// How many workers may live beyond the wanted ones.
+    pub(super) fn surge(&self) -> usize {
+        if self.old_go_first {
+            0
+        } else {
+            self.policy.surge
+        }
+    }
+
     fn has_room(&self) -> bool {
-        let has_surge = self.policy.surge > 0;
+        let has_surge = self.surge() > 0;
         let lives = |slot: &&Slot| slot.holds_its_place() || !has_surge;
         let living = self.slots.iter().filter(lives).count();
-        living < self.wanted.saturating_add(self.policy.surge)
+        living < self.wanted.saturating_add(self.surge())
     }
 
     /// Stops outdated workers, oldest first, as fresh ones serve in their place.
@@ -143,8 +151,8 @@ impl Arbiter {
 
     /// Without a surge, and with every worker serving, one of them has to make room.
     fn goes_first(&self) -> bool {
-        self.policy.surge == 0
-            && self.resume_at.is_none()
+        self.surge() == 0
+            && self.pauses.until().is_none()
             && self.slots.len() == self.wanted
             && self.slots.iter().all(Slot::serves)
     }

@@ -58,7 +58,7 @@ impl Driver<'_> {
 
     /// Says why the worker is going to be replaced.
     pub(super) fn tell_due(&self, age: Age, cause: Cause) {
-        let (pid, config) = (self.member(age).pid, &self.generation.config);
+        let pid = self.member(age).pid;
         let why = match cause {
             Cause::MaxRequests => "it has served max_requests",
             Cause::Memory => "it has grown beyond max_worker_memory",
@@ -68,7 +68,7 @@ impl Driver<'_> {
         };
         let order = match cause {
             Cause::RequestTimeout => "when its other requests are answered",
-            _ if config.max_surge > 0 => "once its replacement serves",
+            _ if self.machine.surge() > 0 => "once its replacement serves",
             _ => "before there is a replacement",
         };
         log::info!("Worker (pid:{pid}) leaves {order}: {why}");
@@ -83,6 +83,9 @@ impl Driver<'_> {
     fn tell_of(&self, departed: &Departed, note: &Note) {
         let (id, pid, cause) = (departed.id, departed.pid, departed.cause.name());
         match departed.status {
+            Status::Code(0) if departed.cause == Cause::Boot => {
+                log::warn!("Worker (pid:{pid}) has left with code 0 before it served ({cause})");
+            }
             Status::Code(0) => log::debug!("Worker (pid:{pid}) has left ({cause})"),
             // As asynchronous servers do: they raise the signal again when they have shut down.
             Status::Signal(libc::SIGTERM) if departed.cause == Cause::Asked => {

@@ -101,6 +101,8 @@ pub struct Driver<'h> {
     pub(super) service: Service,
     pub(super) renewal: Renewal,
     pub(super) strangers: Strangers,
+    /// The class of which a worker was the last to say that it serves.
+    pub(super) telling: Option<String>,
 }
 
 fn environment(what: &str, error: impl fmt::Display) -> Failure {
@@ -118,6 +120,7 @@ pub(super) fn policy(config: &Config) -> Policy {
         boot: config.time.boot,
         max_age: config.time.worker_age,
         surge: config.max_surge,
+        recycles: config.max_requests > 0,
     }
 }
 
@@ -173,6 +176,7 @@ impl<'h> Driver<'h> {
             service: Service::new(),
             renewal: Renewal::default(),
             strangers: Strangers::default(),
+            telling: None,
             generation,
         };
         if let Some(left) = left {

@@ -45,6 +45,8 @@ pub struct Policy {
     /// Workers that may live beyond the wanted ones while others are replaced. With none, a worker
     /// leaves before its replacement is forked.
     pub surge: usize,
+    /// Workers leave by themselves after a number of requests.
+    pub recycles: bool,
 }
 
 /// Something that has happened.
@@ -61,13 +63,23 @@ pub enum Event {
         /// Its process id.
         pid: i32,
     },
-    /// A fork failed, or `pre_fork` did.
+    /// The system has refused a fork.
     ForkFailed {
+        /// Of the worker of this age.
+        age: Age,
+    },
+    /// Code of the operator's has refused a fork: `pre_fork`, or the class of the worker.
+    ForkRefused {
         /// Of the worker of this age.
         age: Age,
     },
     /// A worker says that it serves.
     Ready {
+        /// The worker.
+        age: Age,
+    },
+    /// A worker has run for so long, without a word on whether it serves, that it is taken for ready.
+    Presumed {
         /// The worker.
         age: Age,
     },
@@ -170,6 +182,8 @@ pub enum Action {
         /// Why.
         cause: Cause,
     },
+    /// Tell that from now on workers leave before their replacements are forked.
+    OldGoFirst,
     /// Tell that a worker is gone.
     WorkerGone(Departed),
     /// All workers are gone: leave.

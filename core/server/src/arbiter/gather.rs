@@ -12,8 +12,13 @@ use super::drive::Driver;
 use super::event::{Event, Signal};
 use super::slot::{Cause, Status};
 use crate::clock;
+use crate::config::WorkerClass;
 use crate::hooks::{Event as Hook, Member, Occasion};
-use crate::lifeline::{End, Message, Reports};
+use crate::lifeline::{End, Message, Phase, Reports};
+
+/// How long a worker with a loop of its own may run without a sign of life before it is taken for
+/// ready.
+const PRESUMED_AFTER: Duration = Duration::from_secs(5);
 
 impl Driver<'_> {
     /// Looks at everything that may have happened.
@@ -23,6 +28,7 @@ impl Driver<'_> {
         let _ = self.epoll.wait(&mut events, EpollTimeout::ZERO);
         self.gather_signals();
         self.gather_reports();
+        self.gather_presumptions();
         self.gather_exits();
         self.gather_silence();
         self.gather_overtime();
@@ -58,6 +64,9 @@ impl Driver<'_> {
         for child in self.children.iter_mut().filter(|child| child.reports) {
             let Member { age, id, pid } = child.member;
             let Reports { messages, end } = child.end.reports();
+            if messages.contains(&Message::Ready) {
+                self.telling = Some(self.generation.config.worker_name.clone());
+            }
             self.queue
                 .extend(messages.iter().map(|message| match message {
                     Message::Ready => Event::Ready { age },
@@ -78,6 +87,29 @@ impl Driver<'_> {
                 );
             }
         }
+    }
+
+    /// A class with a loop of its own tells that it serves by its first sign of life. One of which no
+    /// worker has ever given any is taken for ready after a while.
+    fn gather_presumptions(&mut self) {
+        let config = &self.generation.config;
+        if config.worker_class != WorkerClass::Own
+            || self.telling.as_ref() == Some(&config.worker_name)
+        {
+            return;
+        }
+        let limits = [config.time.timeout, config.time.boot.map(|most| most / 2)];
+        let patience = limits
+            .into_iter()
+            .flatten()
+            .fold(PRESUMED_AFTER, Duration::min);
+        let now = clock::now();
+        let presumed = self.machine.booting().filter(|&(id, _)| {
+            let cell = self.board.cell(id);
+            cell.phase() == Phase::Running && Duration::from_nanos(cell.silence(now)) > patience
+        });
+        let presumed: Vec<_> = presumed.map(|(_, age)| Event::Presumed { age }).collect();
+        self.queue.extend(presumed);
     }
 
     /// Reaps our own children one by one: hooks start subprocesses too, and wait for them.

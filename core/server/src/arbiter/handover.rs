@@ -145,6 +145,7 @@ impl Record {
             pid: self.pid,
             state,
             ready_at: self.was_ready.then_some(now),
+            has_proof: self.was_ready,
             ..Slot::new(self.id, self.age, self.generation, now)
         }
     }
@@ -275,7 +276,7 @@ mod tests {
             "no process yet"
         );
         slot.pid = 4711;
-        slot.ready_at = Some(now);
+        (slot.ready_at, slot.has_proof) = (Some(now), true);
         let second = Duration::from_secs(1);
         for state in [
             State::Booting,

@@ -44,6 +44,10 @@ impl Driver<'_> {
                 self.fire(Hook::WorkerReady, &Occasion::Worker(self.member(age)));
             }
             Action::WorkerDue { age, cause } => self.tell_due(age, cause),
+            Action::OldGoFirst => log::warn!(
+                "pre_fork takes no worker beside those that it replaces: until the next reload each \
+                 leaves before its replacement is forked, as with max_surge = 0"
+            ),
             Action::WorkerTimeout { age, pid, boots } => {
                 log::error!(target: crate::log::CRITICAL, "WORKER TIMEOUT (pid:{pid})");
                 let why = if boots {
@@ -78,7 +82,7 @@ impl Driver<'_> {
     /// Forks a worker; what it is born with, in the child.
     fn fork(&mut self, id: usize, age: Age) -> Option<Birth> {
         if !self.host.expect_worker(age, id) {
-            self.fork_failed(age);
+            self.fork_refused(age);
             return None;
         }
         let member = Member { age, id, pid: 0 };
@@ -90,7 +94,7 @@ impl Driver<'_> {
             self.queue.push_back(Event::Leave(Exit::Asked(code)));
         }
         if pre_fork.is_err() {
-            self.fork_failed(age);
+            self.fork_refused(age);
             return None;
         }
         let (ours, theirs) = match lifeline::pair() {
@@ -126,6 +130,11 @@ impl Driver<'_> {
                 None
             }
         }
+    }
+
+    fn fork_refused(&mut self, age: Age) {
+        self.host.forget_worker(age);
+        self.queue.push_back(Event::ForkRefused { age });
     }
 
     fn fork_failed(&mut self, age: Age) {

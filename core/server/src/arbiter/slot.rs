@@ -1,7 +1,8 @@
 //! A worker as the arbiter sees it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::pauses::SETTLED;
 use crate::hooks::Age;
 
 /// How a process ended.
@@ -101,6 +102,8 @@ pub(super) struct Slot {
     pub(super) generation: u64,
     pub(super) state: State,
     pub(super) ready_at: Option<Instant>,
+    /// It has said itself that it serves.
+    pub(super) has_proof: bool,
     pub(super) forked_at: Instant,
     /// Why it is to be replaced, if it is.
     pub(super) due: Option<Cause>,
@@ -115,6 +118,7 @@ impl Slot {
             generation,
             state: State::Forking,
             ready_at: None,
+            has_proof: false,
             forked_at: now,
             due: None,
         }
@@ -183,17 +187,8 @@ impl Slot {
         }
     }
 
-    /// Whether its end is a reason to pause before the next fork: it never served, or hardly.
-    pub(super) fn ended_young(&self, cause: Cause, now: Instant) -> bool {
-        let hardly_lived = now.duration_since(self.forked_at) < Duration::from_secs(1);
-        match cause {
-            Cause::Boot => true,
-            Cause::Crash | Cause::Failed => self.ready_at.is_none() || hardly_lived,
-            Cause::Retired | Cause::MaxRequests => hardly_lived,
-            Cause::OutOfMemory => hardly_lived,
-            Cause::Asked | Cause::Timeout | Cause::RequestTimeout | Cause::Memory | Cause::Age => {
-                false
-            }
-        }
+    /// Whether it serves, or has served, for long enough to be trusted.
+    pub(super) fn has_settled(&self, now: Instant) -> bool {
+        self.ready_at.is_some_and(|at| at + SETTLED <= now)
     }
 }

@@ -12,13 +12,10 @@ use std::time::{Duration, Instant};
 use nix::libc;
 
 use super::event::{Action, Event, NoUpgrade, Policy, Signal};
-use super::slot::{Cause, Departed, Slot, State, Status};
+use super::pauses::Pauses;
+use super::slot::{Cause, Slot, State};
 use crate::error::Exit;
 use crate::hooks::Age;
-
-/// The first pause after a worker that hardly lived, doubled up to the longest.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What is left to workers when a graceful stop is cut short.
 const QUICK_STOP: Duration = Duration::from_secs(2);
@@ -32,12 +29,17 @@ pub struct Arbiter {
     pub(super) slots: Vec<Slot>,
     pub(super) next_age: Age,
     pub(super) generation: u64,
-    /// A worker has been ready: from now on failures are retried, not fatal.
-    ever_ready: bool,
-    /// Workers that hardly lived, one after the other.
-    failures: u32,
-    pub(super) resume_at: Option<Instant>,
-    stop: Option<Stop>,
+    pub(super) ever_ready: bool,
+    /// A worker has said itself that it serves: from now on failures are retried, not fatal.
+    pub(super) has_proof: bool,
+    /// Boots that came to nothing, for reasons that may pass, before there was one that did not.
+    pub(super) in_vain: usize,
+    pub(super) pauses: Pauses,
+    /// Of the present generation, a worker has been forked.
+    pub(super) has_forked: bool,
+    /// Workers of this generation are not to be forked beside those they replace.
+    pub(super) old_go_first: bool,
+    pub(super) stop: Option<Stop>,
     /// The arbiter that an upgrade has started; whether it serves.
     successor: Option<bool>,
     /// This arbiter is a successor, and the one before it lives.
@@ -48,7 +50,7 @@ pub struct Arbiter {
 
 /// The end, under way.
 #[derive(Debug, Clone, Copy)]
-struct Stop {
+pub(super) struct Stop {
     exit: Exit,
     quick: bool,
 }
@@ -75,8 +77,11 @@ impl Arbiter {
             next_age: 1,
             generation: 1,
             ever_ready: false,
-            failures: 0,
-            resume_at: None,
+            has_proof: false,
+            in_vain: 0,
+            pauses: Pauses::default(),
+            has_forked: false,
+            old_go_first: false,
             stop: None,
             successor: None,
             has_predecessor: false,
@@ -105,6 +110,7 @@ impl Arbiter {
             next_age,
             generation: generation + 1,
             ever_ready: true,
+            has_proof: true,
             ..Self::new(policy)
         }
     }
@@ -130,12 +136,10 @@ impl Arbiter {
             Event::Started | Event::DeadlinePassed => {}
             Event::Signal(signal) => self.take_signal(signal, now, actions),
             Event::Forked { age, pid } => self.take_fork(age, pid, now, actions),
-            Event::ForkFailed { age } => {
-                let fails = |slot: &Slot| slot.age == age && slot.state == State::Forking;
-                self.slots.retain(|slot| !fails(slot));
-                self.pause(now);
-            }
-            Event::Ready { age } => self.take_ready(age, now, actions),
+            Event::ForkFailed { age } => self.take_failed_fork(age, now),
+            Event::ForkRefused { age } => self.take_refused_fork(age, now, actions),
+            Event::Ready { age } => self.take_ready(age, true, now, actions),
+            Event::Presumed { age } => self.take_ready(age, false, now, actions),
             Event::Silent { age } => self.abort(age, now, actions),
             Event::Due { age, cause } => self.mark_due(age, cause, now, actions),
             Event::Stuck { age } => self.mark_due(age, Cause::RequestTimeout, now, actions),
@@ -163,7 +167,7 @@ impl Arbiter {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let serves_on = self.stop.is_none();
-        let resume = self.resume_at.filter(|_| serves_on);
+        let resume = self.pauses.until().filter(|_| serves_on);
         let aged = self.next_aged().filter(|_| serves_on).map(|(at, _)| at);
         let farewell = self.farewell.map(|(_, until)| until);
         self.slots
@@ -183,6 +187,12 @@ impl Arbiter {
             .iter()
             .filter(|slot| slot.serves())
             .map(|slot| (slot.id, slot.age, slot.pid))
+    }
+
+    /// The workers that boot: id and age.
+    pub(super) fn booting(&self) -> impl Iterator<Item = (usize, Age)> {
+        let booting = self.slots.iter().filter(|slot| slot.boots());
+        booting.map(|slot| (slot.id, slot.age))
     }
 
     /// Whether a worker has been ready.
@@ -263,12 +273,14 @@ impl Arbiter {
     /// A stop that began while the worker was being forked means that one too.
     fn take_fork(&mut self, age: Age, pid: i32, now: Instant, actions: &mut Vec<Action>) {
         let (stop, patience) = (self.stop, self.policy.graceful);
+        let generation = self.generation;
         let slot = self.slot_mut(age);
         let Some(slot) = slot.filter(|slot| slot.state == State::Forking) else {
             return;
         };
         slot.pid = pid;
         slot.forked_at = now;
+        let is_present = slot.generation == generation;
         slot.state = match stop {
             None => State::Booting,
             Some(stop) => {
@@ -279,24 +291,28 @@ impl Arbiter {
                 }
             }
         };
+        self.has_forked |= is_present;
     }
 
     pub(super) fn slot_mut(&mut self, age: Age) -> Option<&mut Slot> {
         self.slots.iter_mut().find(|slot| slot.age == age)
     }
 
-    fn take_ready(&mut self, age: Age, now: Instant, actions: &mut Vec<Action>) {
+    fn take_ready(&mut self, age: Age, says_so: bool, now: Instant, actions: &mut Vec<Action>) {
         let Some(slot) = self.slot_mut(age) else {
             return;
         };
-        slot.ready_at = Some(now);
+        slot.has_proof |= says_so;
+        let is_first = slot.ready_at.is_none();
+        slot.ready_at = slot.ready_at.or(Some(now));
         if slot.state == State::Booting {
             slot.state = State::Serving;
         }
         self.ever_ready = true;
-        self.failures = 0;
-        self.resume_at = None;
-        actions.push(Action::WorkerReady { age });
+        self.has_proof |= says_so;
+        if is_first {
+            actions.push(Action::WorkerReady { age });
+        }
     }
 
     fn abort(&mut self, age: Age, now: Instant, actions: &mut Vec<Action>) {
@@ -329,47 +345,14 @@ impl Arbiter {
         }
     }
 
-    fn take_exit(&mut self, pid: i32, status: Status, now: Instant, actions: &mut Vec<Action>) {
-        let Some(index) = self.slots.iter().position(|slot| slot.pid == pid) else {
-            return;
-        };
-        let slot = self.slots.remove(index);
-        let departed = slot.departs(status);
-        actions.push(Action::WorkerGone(departed));
-        if let Some(exit) = self.fatal(&slot, departed) {
-            self.begin_stop(exit, false, now, actions);
-        } else if slot.ended_young(departed.cause, now) {
-            self.pause(now);
-        }
-    }
-
-    /// The exit code of the server, if this end means that no worker will ever serve.
-    fn fatal(&self, slot: &Slot, departed: Departed) -> Option<Exit> {
-        if self.ever_ready || departed.cause != Cause::Boot {
-            return None;
-        }
-        match departed.status {
-            _ if slot.is_aborted() => Some(Exit::WorkerBoot),
-            Status::Code(code) if code == Exit::AppNotFound.code() => Some(Exit::AppNotFound),
-            Status::Code(0) | Status::Signal(_) => None,
-            Status::Code(_) => Some(Exit::WorkerBoot),
-        }
-    }
-
-    /// Waits before the next fork, longer each time.
-    fn pause(&mut self, now: Instant) {
-        let doubled = SHORTEST_PAUSE.saturating_mul(1 << self.failures.min(10));
-        self.failures += 1;
-        self.resume_at = Some(now + doubled.min(LONGEST_PAUSE));
-    }
-
     /// The new number of workers has been told by whoever loaded the configuration: before
     /// `on_reload`, which may refuse it.
     fn take_policy(&mut self, policy: Policy) {
         self.policy = policy;
         self.generation += 1;
-        self.failures = 0;
-        self.resume_at = None;
+        self.pauses = Pauses::default();
+        self.has_forked = false;
+        self.old_go_first = false;
         self.wanted = policy.workers;
     }
 
@@ -384,7 +367,13 @@ impl Arbiter {
         }
     }
 
-    fn begin_stop(&mut self, exit: Exit, quick: bool, now: Instant, actions: &mut Vec<Action>) {
+    pub(super) fn begin_stop(
+        &mut self,
+        exit: Exit,
+        quick: bool,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
         self.farewell = None;
         match self.stop {
             None => {

@@ -39,6 +39,8 @@ pub struct Control {
     /// Connections that are open.
     connections: AtomicUsize,
     pulse: OnceLock<Pulse>,
+    first_beat: OnceLock<Pulse>,
+    has_beaten: AtomicBool,
     waker: OwnedFd,
     bell: OwnedFd,
 }
@@ -60,6 +62,8 @@ impl Control {
             tells_served: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             pulse: OnceLock::new(),
+            first_beat: OnceLock::new(),
+            has_beaten: AtomicBool::new(false),
             waker,
             bell,
         })
@@ -70,10 +74,20 @@ impl Control {
         self.pulse.get_or_init(|| Pulse(Box::new(pulse)));
     }
 
+    /// What the next sign of life does besides; set once.
+    pub fn on_first_beat(&self, report: impl Fn() + Send + Sync + 'static) {
+        self.first_beat.get_or_init(|| Pulse(Box::new(report)));
+    }
+
     /// Gives a sign of life.
     pub fn beat(&self) {
         if let Some(Pulse(pulse)) = self.pulse.get() {
             pulse();
+        }
+        if let Some(Pulse(report)) = self.first_beat.get()
+            && !self.has_beaten.swap(true, Ordering::SeqCst)
+        {
+            report();
         }
     }
 
@@ -214,6 +228,22 @@ mod tests {
         assert_eq!((control.is_alive(), control.exit()), (false, Some(1)));
         control.reopen_logs();
         assert!(control.takes_reopen() && !control.takes_reopen());
+    }
+
+    #[test]
+    fn the_first_sign_of_life_after_it_is_asked_for_reports_once() {
+        use std::sync::Arc;
+        let control = Control::new().unwrap();
+        let reports = Arc::new(AtomicUsize::new(0));
+        control.beat();
+        let counted = Arc::clone(&reports);
+        control.on_first_beat(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!(reports.load(Ordering::SeqCst), 0, "not by those before");
+        control.beat();
+        control.beat();
+        assert_eq!(reports.load(Ordering::SeqCst), 1);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Phase {
     Serving = 1,
     /// No longer accepting.
     Draining = 2,
+    /// In a loop of its class's own, which has not said yet that it serves.
+    Running = 3,
 }
 
 /// What one worker tells the arbiter, a cache line of its own.
@@ -186,6 +188,7 @@ impl Cell {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Booting,
             1 => Phase::Serving,
+            3 => Phase::Running,
             _ => Phase::Draining,
         }
     }

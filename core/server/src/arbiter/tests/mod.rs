@@ -1,5 +1,7 @@
 //! The state machine, played as a script: no process is started.
 
+mod booting;
+mod numbering;
 mod pairs;
 mod rolling;
 mod succession;
@@ -25,6 +27,7 @@ fn policy(workers: usize) -> Policy {
         boot: Some(BOOT),
         max_age: None,
         surge: 4,
+        recycles: false,
     }
 }
 
@@ -209,41 +212,6 @@ fn a_missing_application_ends_the_server_with_4_however_many_workers_fail() {
         Some(Exit::AppNotFound),
         "the first cause counts"
     );
-}
-
-#[test]
-fn once_a_worker_has_served_boot_failures_are_retried_with_a_growing_pause() {
-    let mut script = Script::serving(1);
-    script.now += Duration::from_secs(60);
-    assert_eq!(forks(&script.exits(1, Status::Code(0))), [(1, 2)]);
-    let mut pauses = Vec::new();
-    for age in 2..14 {
-        let actions = script.exits(age, Status::Code(3));
-        assert_eq!((forks(&actions), halt(&actions)), (vec![], None));
-        let pause = script.arbiter.next_deadline().unwrap() - script.now;
-        pauses.push(pause);
-        assert_eq!(forks(&script.pass(pause)).len(), 1);
-    }
-    assert!(
-        pauses.windows(2).all(|pair| pair[0] <= pair[1]),
-        "{pauses:?}"
-    );
-    assert_eq!(pauses[0], Duration::from_millis(250));
-    assert_eq!(pauses.last(), Some(&Duration::from_secs(30)));
-    script.on(Event::Ready { age: 14 });
-    script.now += Duration::from_secs(60);
-    assert_eq!(
-        forks(&script.exits(14, Status::Code(0))).len(),
-        1,
-        "a ready worker ends the pauses"
-    );
-}
-
-#[test]
-fn a_worker_that_crashes_as_soon_as_it_serves_is_not_forked_in_a_tight_loop() {
-    let mut script = Script::serving(1);
-    assert_eq!(forks(&script.exits(1, Status::Signal(libc::SIGSEGV))), []);
-    assert!(script.arbiter.next_deadline().is_some());
 }
 
 #[test]

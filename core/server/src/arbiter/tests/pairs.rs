@@ -72,7 +72,7 @@ fn what_comes_of_a_worker_in_each_state_at_each_event() {
     let exited = |status| Event::Exited { pid: PID, status };
     let due = |cause| Event::Due { age: 1, cause };
     let signal = Event::Signal;
-    let rows: [(Event, [&str; 7]); 25] = [
+    let rows: [(Event, [&str; 7]); 27] = [
         (Event::Started, ["-"; 7]),
         (
             Event::Forked { age: 1, pid: PID },
@@ -83,7 +83,15 @@ fn what_comes_of_a_worker_in_each_state_at_each_event() {
             ["gone", "-", "-", "-", "-", "-", "-"],
         ),
         (
+            Event::ForkRefused { age: 1 },
+            ["gone", "-", "-", "-", "-", "-", "-"],
+        ),
+        (
             Event::Ready { age: 1 },
+            ["-", "serving", "-", "-", "-", "-", "-"],
+        ),
+        (
+            Event::Presumed { age: 1 },
             ["-", "serving", "-", "-", "-", "-", "-"],
         ),
         (
@@ -159,6 +167,8 @@ fn events() -> Vec<Event> {
         Event::Silent { age: 1 },
         Event::Ready { age: 1 },
         Event::Ready { age: 2 },
+        Event::Presumed { age: 1 },
+        Event::ForkRefused { age: 2 },
         Event::Upgrading,
         Event::SuccessorReady,
         Event::SuccessorGone,
