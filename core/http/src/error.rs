@@ -45,6 +45,9 @@ pub enum PeerError {
     /// RFC 9112 section 3.2, unless `permit_missing_host`.
     #[error("an HTTP/1.1 request without a Host field")]
     MissingHost,
+    /// RFC 9112 section 3.2: neither a name nor an address, with or without a port.
+    #[error("the Host field does not name a host")]
+    InvalidHost,
     /// A field that may stand once stands twice.
     #[error("more than one {0} field")]
     DuplicateField(&'static str),

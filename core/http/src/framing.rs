@@ -44,6 +44,7 @@ impl Meaning {
         version: Version,
     ) -> Result<(), PeerError> {
         match known {
+            Known::Host if !token::is_host(value) => Err(PeerError::InvalidHost),
             Known::Host => once(&mut self.host, "Host"),
             Known::ContentType => once(&mut self.content_type, "Content-Type"),
             Known::ContentLength => self.note_length(value),

@@ -2,6 +2,7 @@
 
 const TOKEN: u8 = 1;
 const TARGET: u8 = 2;
+const HOST: u8 = 4;
 
 const CLASSES: [u8; 256] = {
     let mut classes = [0u8; 256];
@@ -9,7 +10,7 @@ const CLASSES: [u8; 256] = {
     while byte < 256 {
         let b = byte as u8;
         if b.is_ascii_alphanumeric() {
-            classes[byte] |= TOKEN;
+            classes[byte] |= TOKEN | HOST;
         }
         if b > 0x20 && b < 0x7f {
             classes[byte] |= TARGET;
@@ -20,6 +21,12 @@ const CLASSES: [u8; 256] = {
     let mut i = 0;
     while i < punctuation.len() {
         classes[punctuation[i] as usize] |= TOKEN;
+        i += 1;
+    }
+    let punctuation = b"-._~!$&'()*+,;=%";
+    let mut i = 0;
+    while i < punctuation.len() {
+        classes[punctuation[i] as usize] |= HOST;
         i += 1;
     }
     classes
@@ -76,6 +83,32 @@ pub fn is_target(bytes: &[u8]) -> bool {
     !bytes.is_empty() && all(bytes, TARGET)
 }
 
+/// Returns true for the value of a Host field: a name or an address, and a port behind a colon
+/// (RFC 9110 section 7.2, RFC 3986 section 3.2.2). It may be empty.
+#[must_use]
+pub fn is_host(bytes: &[u8]) -> bool {
+    let end = memchr::memchr(b':', bytes).unwrap_or(bytes.len());
+    if all(&bytes[..end], HOST) {
+        return is_port(&bytes[end..]);
+    }
+    let literal = bytes.strip_prefix(b"[");
+    literal.is_some_and(|literal| match memchr::memchr(b']', literal) {
+        Some(end) if end > 0 => {
+            let parts = literal[..end].split(|&b| b == b':');
+            parts.into_iter().all(|part| all(part, HOST)) && is_port(&literal[end + 1..])
+        }
+        _ => false,
+    })
+}
+
+/// Returns true for nothing, or a colon and digits.
+fn is_port(bytes: &[u8]) -> bool {
+    match bytes.split_first() {
+        None => true,
+        Some((colon, port)) => *colon == b':' && port.iter().all(u8::is_ascii_digit),
+    }
+}
+
 /// `bytes` without spaces and tabs at either end (OWS, RFC 9110 section 5.6.3).
 #[must_use]
 pub fn trim(bytes: &[u8]) -> &[u8] {
@@ -111,6 +144,50 @@ mod tests {
         assert!(is_token(b"!#$%&'*+-.^_`|~09azAZ"));
         for bad in [&b""[..], b"a b", b"a:", b"a\x00", b"a\"", b"\xe9", b"a(b)"] {
             assert!(!is_token(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_a_port() {
+        for good in [
+            "",
+            "h",
+            "h:",
+            "h:80",
+            "my_host.local:8000",
+            "192.0.2.1",
+            "[::1]",
+            "[::1]:80",
+            "[fe80::1%25eth0]",
+            "*.h",
+            "xn--bcher-kva.example",
+            "a,b;c=d",
+            "%41",
+        ] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "h h",
+            "h/x",
+            "u@h",
+            "h:x",
+            "h:80:80",
+            "h:+1",
+            "::1",
+            "[::1",
+            "[]",
+            "[::1]x",
+            "[::1]:x",
+            "h?q",
+            "h#q",
+            "h\\",
+            "\"h\"",
+            "<h>",
+            "b\u{fc}cher.example",
+            "h\th",
+            "[a b]",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
         }
     }
 
