@@ -101,6 +101,13 @@ impl BodyEncoder {
         }
     }
 
+    /// Returns true if the peer can tell the content's end, or that it is missing, without the
+    /// connection's end.
+    #[must_use]
+    pub fn is_delimited(&self) -> bool {
+        matches!(self.0, Kind::Chunked | Kind::Length(_))
+    }
+
     /// Whether the content is framed in chunks.
     #[must_use]
     pub fn is_chunked(&self) -> bool {

@@ -11,6 +11,7 @@ use tricorn_http::{HeadScan, PeerError};
 
 use super::Key;
 use super::env::Env;
+use super::linger::Linger;
 use super::patience::Patience;
 use super::timers::{Limit, NEVER};
 use crate::exchange::{Attachment, End, Endpoints, Kept, Request, Stage};
@@ -101,6 +102,8 @@ pub(super) struct Answer {
     pub(super) end: Option<End>,
     /// The gateway has said that it is whole, or has given it up.
     pub(super) finished: bool,
+    /// It is the server's own, to a request that could not be read: the rest of that may still come.
+    pub(super) refuses: bool,
     /// Values for the access log that only the application's side knows.
     pub(super) environ: Vec<(String, String)>,
     /// What the gateway keeps for its own log.
@@ -122,6 +125,13 @@ impl Answer {
         &self.out[self.at..]
     }
 
+    /// Returns true if a client can tell where it ends without the connection's end.
+    pub(super) fn tells_its_end(&self) -> bool {
+        self.reply
+            .as_ref()
+            .is_some_and(|reply| reply.body.is_delimited())
+    }
+
     /// Makes room for the next answer, and keeps the memory unless it is much.
     pub(super) fn reset(&mut self) {
         self.head.clear();
@@ -133,6 +143,7 @@ impl Answer {
         self.taken = 0;
         self.end = None;
         self.finished = false;
+        self.refuses = false;
         self.environ.clear();
         self.attachment = None;
     }
@@ -199,8 +210,10 @@ pub(super) struct Conn {
     /// When it was accepted, or its last answer was complete: while nothing of a next request has
     /// come it has been idle since then.
     pub(super) idle_since: u64,
-    /// Bytes thrown away since draining or lingering began.
+    /// Bytes thrown away since draining began.
     pub(super) drained: u64,
+    /// What the client may still send once the connection ends.
+    pub(super) linger: Linger,
     pub(super) limit: Limit,
 }
 
@@ -240,6 +253,7 @@ impl Conn {
             decided: None,
             idle_since: 0,
             drained: 0,
+            linger: Linger::default(),
             limit: Limit::default(),
         }
     }

@@ -10,6 +10,7 @@ use super::Key;
 use super::accept::Listeners;
 use super::conn::{Conn, ConnCell, Interest, Phase};
 use super::env::Env;
+use super::linger::Lingering;
 use super::timers::Timers;
 use super::turn::Turn;
 use crate::clock;
@@ -64,6 +65,7 @@ pub(in super::super) struct Core {
     /// Some of that has been let go of: bodies that wait may go on.
     pub(super) memory_freed: bool,
     pub(super) paused: VecDeque<Arc<ConnCell>>,
+    pub(super) lingering: Lingering,
     pub(super) refusals: Vec<Refusal>,
     /// Requests that the gateway is to be told of.
     pub(super) finished: Vec<Finished>,
@@ -107,6 +109,7 @@ impl Core {
             memory_freed: false,
             spare: Vec::new(),
             paused: VecDeque::new(),
+            lingering: Lingering::default(),
             refusals: Vec::new(),
             finished: Vec::new(),
             pause_until: 0,
@@ -336,6 +339,10 @@ impl Core {
             Phase::Closed => return self.remove(cell, conn),
             Phase::Queued | Phase::Running => return,
             Phase::Flushing => Interest::ReadWrite,
+            Phase::Lingering => {
+                self.line_up_lingering(cell, conn);
+                Interest::Read
+            }
             _ => Interest::Read,
         };
         if std::mem::take(&mut conn.goes_on) && self.turn.puts_down(conn) {
@@ -376,6 +383,7 @@ impl Core {
                 self.take_leave(cell, conn);
             }
             self.release_body(conn);
+            self.forget_lingering(conn);
             self.table.remove(cell.key.place());
             // Whoever holds on to the request holds the descriptor: the client does not wait for that.
             if Arc::strong_count(cell) > 1 && !conn.taken_over {

@@ -15,9 +15,6 @@ use crate::exchange::{End, Record, Request, with_own_lines};
 use crate::hooks::Event;
 use crate::sock::Transfer;
 
-/// How long a client may take to notice the end of a connection.
-const LINGER: u64 = 2_000_000_000;
-
 /// How long the rest of a body that nobody read may take to come.
 const DRAIN: u64 = 5_000_000_000;
 
@@ -47,6 +44,7 @@ impl Core {
         answer.taken = page.len() as u64;
         answer.reply = Some(reply);
         answer.finished = true;
+        answer.refuses = true;
         conn.keep = false;
         conn.phase = Phase::Flushing;
     }
@@ -100,12 +98,23 @@ impl Core {
             }
             Sent::Blocked | Sent::Partly => {
                 conn.goes_on = sent == Sent::Partly;
+                self.make_way_for_answer(conn);
                 let is_new = conn.limit.at == super::timers::NEVER;
                 if is_new || conn.owed() < before {
                     conn.limit_to(self.now, self.env.limits.write);
                 }
                 false
             }
+        }
+    }
+
+    /// A client that sends all of its request first reads nothing until that has been taken off it.
+    fn make_way_for_answer(&mut self, conn: &mut Conn) {
+        let closes = conn.answer.reply.as_ref().is_some_and(|reply| reply.close);
+        if closes && !conn.taken_over && !conn.body_is_read() {
+            conn.input = Vec::new();
+            let goes_on = self.throw_away(conn);
+            conn.goes_on |= goes_on && conn.readable;
         }
     }
 
@@ -128,7 +137,7 @@ impl Core {
         if end == End::Complete && !closes {
             // Also of a worker that stops meanwhile: the client was told that it may send more.
             self.next_request(conn);
-        } else if end == End::Complete {
+        } else if end == End::Complete || (end == End::CutShort && conn.answer.tells_its_end()) {
             self.part(conn);
         } else {
             conn.phase = Phase::Closed;
@@ -178,32 +187,6 @@ impl Core {
         }
     }
 
-    /// Ends a connection in a way that the client can read all of its answer: closing with
-    /// something unread would destroy what the client has not read yet.
-    pub(super) fn part(&mut self, conn: &mut Conn) {
-        self.scratch.clear();
-        let received = conn.stream.receive_more(&mut self.scratch, 1);
-        let expects_end = conn
-            .request
-            .as_ref()
-            .is_some_and(|request| !request.head.keeps_alive());
-        let is_clean = conn.body_is_read() && conn.input.is_empty() && expects_end;
-        if received == Transfer::Closed || (received == Transfer::WouldBlock && is_clean) {
-            conn.phase = Phase::Closed;
-            return;
-        }
-        self.half_close(conn, LINGER);
-    }
-
-    /// Sends the end, and throws away what comes until the client has closed too or `limit` is over.
-    pub(super) fn half_close(&mut self, conn: &mut Conn, limit: u64) {
-        conn.readable = true;
-        conn.stream.finish();
-        conn.phase = Phase::Lingering;
-        conn.drained = 0;
-        conn.limit_to(self.now, Some(limit));
-    }
-
     /// Throws away the rest of a body. Whether the phase has changed.
     pub(super) fn drain(&mut self, conn: &mut Conn) -> bool {
         loop {
@@ -231,23 +214,6 @@ impl Core {
         }
     }
 
-    /// Throws away whatever comes. Whether the phase has changed.
-    pub(super) fn linger(&mut self, conn: &mut Conn) -> bool {
-        conn.input.clear();
-        while conn.readable {
-            self.scratch.clear();
-            let most = self.scratch.capacity();
-            let received = conn.stream.receive_more(&mut self.scratch, most);
-            conn.note_received(received, most);
-            conn.drained += self.scratch.len() as u64;
-            if received == Transfer::Closed || conn.drained > DRAINED_AT_MOST {
-                conn.phase = Phase::Closed;
-                return true;
-            }
-        }
-        false
-    }
-
     /// A time limit is reached, and nothing has come meanwhile.
     pub(super) fn give_up(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
         conn.limit.at = super::timers::NEVER;
@@ -260,7 +226,8 @@ impl Core {
             Phase::Body => self.refuse(conn, PeerError::BodyTimeout),
             Phase::BodyPaused => self.end_pause(cell, conn),
             Phase::Flushing => conn.answer.end = Some(End::WriteTimeout),
-            Phase::Draining | Phase::Lingering => conn.phase = Phase::Closed,
+            Phase::Draining => self.part(conn),
+            Phase::Lingering => conn.phase = Phase::Closed,
             Phase::Pending => self.give_up_decision(conn),
             Phase::Queued | Phase::Running | Phase::Closed => {}
         }

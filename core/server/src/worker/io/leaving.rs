@@ -23,7 +23,7 @@ impl Core {
                 conn.readable = true;
                 self.pump(&cell, &mut conn);
                 if conn.is_idle() {
-                    self.half_close(&mut conn, PARTING);
+                    self.part_from_idler(&mut conn, PARTING);
                     self.settle(&cell, &mut conn);
                     closed_any = true;
                 }

@@ -26,6 +26,7 @@ mod env;
 mod finish;
 mod input;
 mod leaving;
+mod linger;
 mod natives;
 mod opening;
 mod output;

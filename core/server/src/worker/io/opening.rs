@@ -62,7 +62,7 @@ impl Core {
     }
 
     fn has_room(&self) -> bool {
-        self.table.len() < self.env.config.bounds.connections
+        self.table.len() - self.giving_way() < self.env.config.bounds.connections
     }
 
     fn open(&mut self, accepted: Accepted, listener: &Listener) {
@@ -80,6 +80,9 @@ impl Core {
         }
         let mut conn = Conn::new(accepted.stream, endpoints, may_open);
         conn.rest(self.now, self.env.limits.header);
+        if self.table.len() >= self.env.config.bounds.connections {
+            self.have_one_give_way();
+        }
         // Serials stay below those of listeners: 31 bits are plenty to tell neighbours apart.
         self.next_serial = (self.next_serial + 1) & (u32::MAX >> 1);
         let vacancy = self.table.vacant_entry();
