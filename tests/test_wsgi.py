@@ -679,30 +679,6 @@ def test_what_is_no_file_is_sent_too(server, option):
     assert server.get().body == b"x" * 20000
 
 
-def test_sendfile_is_used_unless_it_is_turned_off(make_server):
-    source = """
-        def application(environ, start_response):
-            class Watched:
-                def __init__(self, file): self.file = file
-                def fileno(self): return self.file.fileno()
-                def tell(self): return self.file.tell()
-                def read(self, size):
-                    environ["wsgi.errors"].write("read by hand\\n")
-                    return self.file.read(size)
-                def close(self): self.file.close()
-            start_response("200 OK", [])
-            return environ["wsgi.file_wrapper"](Watched(open(__file__, "rb")))
-    """
-    for options, by_hand in (([], False), (["--no-sendfile"], True)):
-        server = make_server()
-        server.write("app.py", source)
-        server.start("app:application", *options)
-        body = server.get().body
-        assert body == (server.folder / "app.py").read_bytes()
-        server.stop()
-        assert ("read by hand" in server.log) == by_hand
-
-
 # --- the client's socket
 
 
@@ -831,20 +807,6 @@ def test_the_clients_socket_is_a_socket_to_whoever_asks(serve):
         """
     )
     assert server.get("/").text == "True"
-
-
-def test_a_compressed_file_is_sent_as_it_is_read(serve):
-    server = serve(
-        """
-        import gzip, io
-        with gzip.open("file.gz", "wb") as file:
-            file.write(b"plain " * 1000)
-        def application(environ, start_response):
-            start_response("200 OK", [])
-            return environ["wsgi.file_wrapper"](gzip.open("file.gz"))
-        """
-    )
-    assert server.get("/").body == b"plain " * 1000
 
 
 def test_a_field_with_an_underscore_does_not_pass_for_the_length_of_the_body(serve):

@@ -5,6 +5,7 @@ mod afterwards;
 mod close;
 mod environ;
 mod errors;
+mod file;
 mod finished;
 mod gateway;
 mod hooks;

@@ -1,13 +1,12 @@
 //! From what the application returns to content on its way.
 
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyIterator, PyList, PyTuple};
 use tricorn_server::gateway::Handle;
 
+use super::file::RegularFile;
 use super::starter::Starter;
 use super::wait::{raise, wait_to_write};
 
@@ -42,7 +41,7 @@ pub(super) fn give(
     if files.sendfile
         && !starter.get().is_sent()
         && result.is_instance(files.wrapper.bind(result.py()))?
-        && let Some(file) = RegularFile::of(result)
+        && let Some(file) = RegularFile::of(result, files.wrapper.bind(result.py()))
     {
         return give_file(starter, channel, file);
     }
@@ -150,9 +149,12 @@ pub(super) fn send_file(
     channel: &Handle,
     wrapper: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
-    let Some(file) = RegularFile::of(wrapper).filter(|_| !starter.get().is_sent()) else {
-        return Ok(false);
-    };
+    let py = starter.py();
+    let plain = py
+        .import(intern!(py, "tricorn._wsgi"))?
+        .getattr(intern!(py, "FileWrapper"))?;
+    let file = RegularFile::of(wrapper, &plain).filter(|_| !starter.get().is_sent());
+    let Some(file) = file else { return Ok(false) };
     put_file(starter, channel, file)?;
     Ok(true)
 }
@@ -169,67 +171,4 @@ fn put_file(starter: &Bound<'_, Starter>, channel: &Handle, file: RegularFile) -
     channel
         .send_file(file.descriptor, file.offset, length)
         .map_err(raise)
-}
-
-/// Whether what `read` gives is what the descriptor of `fileno` holds. Of the interpreter's own files
-/// that is known; other streams of its library, such as compressed files, have a descriptor that
-/// leads to other bytes. What is no stream of its library knows why it has a `fileno`.
-fn reads_what_it_names(file: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let py = file.py();
-    let io = py.import(intern!(py, "io"))?;
-    if !file.is_instance(&io.getattr(intern!(py, "IOBase"))?)? {
-        return Ok(true);
-    }
-    for name in ["BufferedReader", "BufferedRandom", "FileIO"] {
-        if file.get_type().is(&io.getattr(name)?) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// A file that the kernel can send.
-struct RegularFile {
-    /// A copy: the application closes its own as soon as the answer is given.
-    descriptor: OwnedFd,
-    offset: u64,
-    /// From the offset to the end.
-    length: u64,
-}
-
-impl RegularFile {
-    /// The file behind a `wsgi.file_wrapper`, from where it stands; `None` if it is anything else.
-    fn of(wrapper: &Bound<'_, PyAny>) -> Option<Self> {
-        let py = wrapper.py();
-        let file = wrapper.getattr(intern!(py, "filelike")).ok()?;
-        if !reads_what_it_names(&file).ok()? {
-            return None;
-        }
-        let number: RawFd = file
-            .call_method0(intern!(py, "fileno"))
-            .ok()?
-            .extract()
-            .ok()?;
-        let offset: u64 = file
-            .call_method0(intern!(py, "tell"))
-            .ok()?
-            .extract()
-            .ok()?;
-        if number < 0 {
-            return None;
-        }
-        // SAFETY: only copied, while the application's file object keeps it open. A number that is
-        // not open gives an error.
-        let descriptor = unsafe { BorrowedFd::borrow_raw(number) }
-            .try_clone_to_owned()
-            .ok()?;
-        let status = nix::sys::stat::fstat(&descriptor).ok()?;
-        let is_regular = status.st_mode & libc::S_IFMT == libc::S_IFREG;
-        let size = u64::try_from(status.st_size).ok()?;
-        is_regular.then(|| Self {
-            descriptor,
-            offset,
-            length: size.saturating_sub(offset),
-        })
-    }
 }
