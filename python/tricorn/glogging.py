@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
-from tricorn import _access
+from tricorn import _access, _native
 from tricorn._access import SafeAtoms
 from tricorn._loading import Mistake
 
@@ -181,14 +181,23 @@ class Logger:
         return _access.now()
 
     def reopen_files(self) -> None:
-        """Open the files of all loggers again."""
+        """Open the files of all loggers again. One that cannot be opened stays what it was."""
         for handler in _handlers():
             if isinstance(handler, logging.FileHandler):
-                with _locked(handler):
-                    if handler.stream:
-                        handler.close()
-                        handler.stream = handler._open()
-                        _give_away(handler, self.cfg)
+                try:
+                    self._reopen(handler)
+                except OSError as error:
+                    what = "the log file %r cannot be opened again: %s"
+                    self.error(what, handler.baseFilename, error.strerror)
+
+    def _reopen(self, handler: logging.FileHandler) -> None:
+        with _locked(handler):
+            if not handler.stream:
+                return
+            fresh = handler._open()
+            handler.close()
+            handler.stream = fresh
+            _give_away(handler, self.cfg)
 
     def close_on_exec(self) -> None:
         """Keep what is executed from inheriting the loggers' files."""
@@ -215,7 +224,7 @@ class Logger:
             handler = logging.StreamHandler(stream)
         else:
             try:
-                handler = logging.FileHandler(output)
+                handler = _LogFile(output)
             except OSError as error:
                 what = f"the log file {output!r} cannot be written: {error.strerror}"
                 raise Mistake(what, "give a path this user may write") from error
@@ -285,9 +294,28 @@ def _locked(handler: logging.Handler) -> Any:
         handler.release()
 
 
+class _LogFile(logging.FileHandler):
+    """A log file, opened as the server opens its own: root follows no link of another user's."""
+
+    may_be_given = False
+
+    def _open(self) -> Any:
+        path, form = self.baseFilename, self.encoding
+        return open(path, self.mode, encoding=form, errors=self.errors, opener=self._add_to)
+
+    def _add_to(self, path: str, _: int) -> int:
+        number, self.may_be_given = _native.open_log_file(path)
+        os.set_blocking(number, True)
+        return number
+
+
 def _give_away(handler: logging.FileHandler, cfg: Any) -> None:
-    """Give a log file to the user that workers run as, where this process may do so."""
-    if os.geteuid() == 0 and (cfg.uid or cfg.gid) and handler.stream:
+    """Give a log file to the user that workers run as, where this process may do so.
+
+    A file that an operator's own handler has opened by its path may be another than was meant.
+    """
+    may_be_given = isinstance(handler, _LogFile) and handler.may_be_given
+    if os.geteuid() == 0 and (cfg.uid or cfg.gid) and handler.stream and may_be_given:
         os.fchown(handler.stream.fileno(), cfg.uid, cfg.gid)
 
 

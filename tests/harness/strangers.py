@@ -18,9 +18,8 @@ def let_through(folder: Path) -> Path:
     """Let everybody go through the folders that lead here, as to a site in /srv."""
     for place in (folder, *folder.parents):
         about = place.stat()
-        if about.st_uid != os.geteuid() or about.st_mode & 0o005 == 0o005:
-            break
-        os.chmod(place, about.st_mode & 0o7777 | 0o055)
+        if about.st_uid == os.geteuid() and about.st_mode & 0o055 != 0o055:
+            os.chmod(place, about.st_mode & 0o7777 | 0o055)
     return folder
 
 

@@ -32,7 +32,9 @@ mod _native {
     #[pymodule_export]
     use super::entry::{main, serve, start_directory_of_server};
     #[pymodule_export]
-    use super::logs::bridge::{hear, log_access, log_line, log_reopen, metric, write_log};
+    use super::logs::bridge::{
+        hear, log_access, log_line, log_reopen, metric, open_log_file, write_log,
+    };
     #[pymodule_export]
     use super::objects::{ArbiterControl, WorkerControl};
     #[pymodule_export]

@@ -5,7 +5,7 @@
 //!
 //! | rank | module | owns |
 //! |---|---|---|
-//! | 0 | [`error`], [`clock`], [`precedence`] | whose fault a failure is, and what follows; the time; who comes first |
+//! | 0 | [`error`], [`clock`], [`precedence`], [`safe_path`] | whose fault a failure is, and what follows; the time; who comes first; files in folders that others may write |
 //! | 1 | [`config`], [`log`], [`exchange`] | settings; lines and files; one request and its answer |
 //! | 2 | [`access`], [`hooks`], [`sock`], [`lifeline`], [`gateway`] | access lines; the bus; sockets; all that crosses the fork; the port |
 //! | 3 | [`plugin`] | compiled plugins: loading them, calling them, containing them |
@@ -25,5 +25,6 @@ pub mod log;
 pub mod plugin;
 pub mod precedence;
 pub mod run;
+pub mod safe_path;
 pub mod sock;
 pub mod worker;

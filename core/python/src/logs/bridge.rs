@@ -1,9 +1,16 @@
 //! What Python code logs goes where the server's own messages go.
 
 use log::Level;
+use std::os::fd::{IntoRawFd, RawFd};
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::libc;
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use tricorn_server::log::statsd::Kind;
 use tricorn_server::log::{ACCESS, AS_IT_IS, CRITICAL, EXCEPTION};
+use tricorn_server::safe_path::{Appended, append};
 
 use super::relay::{self, pass};
 
@@ -75,4 +82,19 @@ pub(crate) fn metric(name: &str, value: &str, kind: &str) {
 #[pyfunction]
 pub(crate) fn log_reopen() {
     tricorn_server::log::reopen();
+}
+
+/// Opens a file for lines to be added to it, as the server's own logs are opened: its descriptor, and
+/// whether it may be given to the workers' user. Raises OSError.
+#[pyfunction]
+#[pyo3(signature = (path, /))]
+pub(crate) fn open_log_file(path: PathBuf) -> PyResult<(RawFd, bool)> {
+    let Appended { file, may_be_given } = append(&path).map_err(|error| {
+        let (number, what) = match error.raw_os_error() {
+            Some(number) => (number, Errno::from_raw(number).desc().to_owned()),
+            None => (libc::EACCES, error.to_string()),
+        };
+        PyOSError::new_err((number, what, path.display().to_string()))
+    })?;
+    Ok((file.into_raw_fd(), may_be_given))
 }

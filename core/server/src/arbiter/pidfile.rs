@@ -1,15 +1,15 @@
 //! The file that holds the arbiter's process id.
 
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use crate::error::{Blame, Failure};
+use crate::safe_path::Place;
 
 /// A pidfile that this process has written.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Pidfile {
 impl Pidfile {
     /// Writes the file. One that names a process that is gone, or nothing at all, is replaced.
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
-        if let Some(pid) = read(path).filter(|&pid| is_alive(pid)) {
+        if let Some(pid) = other(path) {
             let what = format!(
                 "the pidfile {} names process {pid}, which is running",
                 path.display()
@@ -45,8 +45,7 @@ impl Pidfile {
 
     /// Moves the file to where the server before had its own, whose process is gone.
     pub(super) fn move_to(&mut self, path: &Path, former: Option<i32>) {
-        let other = read(path).filter(|&pid| is_alive(pid));
-        if let Some(pid) = other.filter(|&pid| Some(pid.cast_signed()) != former) {
+        if let Some(pid) = other(path).filter(|&pid| Some(pid.cast_signed()) != former) {
             let (path, own) = (path.display(), self.path.display());
             return log::warn!(
                 "the pidfile {path} names process {pid}, which is running: {own} stays"
@@ -63,7 +62,8 @@ impl Pidfile {
 
     /// Writes the file again, where it is gone.
     pub(super) fn renew(&self) {
-        if !self.path.exists()
+        let found = Place::find(&self.path).map(|place| place.look());
+        if !matches!(found, Ok(Ok(Some(_))))
             && let Err(error) = write(&self.path, self.owner)
         {
             log::warn!("cannot write the pidfile {}: {error}", self.path.display());
@@ -72,21 +72,35 @@ impl Pidfile {
 
     /// Removes the file, if this process wrote it and nobody has since.
     pub(super) fn remove(&self) {
-        let is_ours = std::process::id() == self.owner && read(&self.path) == Some(self.owner);
-        if is_ours {
+        if std::process::id() != self.owner {
+            return;
+        }
+        if let Ok(place) = Place::find(&self.path)
+            && read(&place) == Some(self.owner)
+        {
             // Somebody else may have removed it in between, which is just as well.
-            let _ = fs::remove_file(&self.path);
+            let _ = place.remove();
         }
     }
 }
 
-fn read(path: &Path) -> Option<u32> {
-    fs::read_to_string(path)
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .filter(|&pid| pid > 0)
+/// The process that a pidfile names, which is read as a small file or not at all.
+fn read(place: &Place) -> Option<u32> {
+    const LONGEST: u64 = 32;
+    // What is no file, such as a pipe, must not be waited for.
+    let file = place.open(OFlag::O_RDONLY | OFlag::O_NONBLOCK, 0).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok().filter(|&pid| pid > 0)
+}
+
+/// The other process that a pidfile names, if it runs.
+fn other(path: &Path) -> Option<u32> {
+    let place = Place::find(path).ok()?;
+    read(&place).filter(|&pid| is_alive(pid))
 }
 
 fn is_alive(pid: u32) -> bool {
@@ -97,27 +111,15 @@ fn is_alive(pid: u32) -> bool {
         && !matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH))
 }
 
-/// Readers see the old file or the whole new one, never a part.
+/// Readers see the old file or the whole new one, never a part. A link is replaced like a file.
 fn write(path: &Path, pid: u32) -> io::Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(format!(".{pid}"));
-    let fresh = PathBuf::from(fresh);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o644)
-        .open(&fresh)?;
-    let done = writeln!(file, "{pid}").and_then(|()| fs::rename(&fresh, path));
-    if done.is_err() {
-        // Of no use to anybody; what went wrong is told already.
-        let _ = fs::remove_file(&fresh);
-    }
-    done
+    Place::find(path)?.replace(format!("{pid}\n").as_bytes(), 0o644)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn path(name: &str) -> PathBuf {

@@ -7,8 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, fchown};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::errno::Errno;
@@ -18,6 +17,7 @@ use nix::sys::socket::{MsgFlags, send};
 use super::lines::{count, packed};
 use super::options::{Owner, Target};
 use crate::clock;
+use crate::safe_path::{Appended, append};
 
 /// How long a writer waits for a reader that has stopped, in milliseconds.
 const PATIENCE: u16 = 50;
@@ -57,18 +57,8 @@ impl Outlet {
             Target::Stdout => Self::over(io::stdout().as_fd().try_clone_to_owned()?),
             Target::Stderr => Self::over(io::stderr().as_fd().try_clone_to_owned()?),
             Target::File(path) => {
-                // A named pipe without a reader, or whose reader has stopped, is not waited for.
-                let mut options = OpenOptions::new();
-                options
-                    .append(true)
-                    .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-                let (file, is_new) = match options.clone().create_new(true).open(path) {
-                    Ok(file) => (file, true),
-                    Err(_) => (options.create(true).open(path)?, false),
-                };
-                if let Some(owner) = owner
-                    && (is_new || is_ones_own(path, &file)?)
-                {
+                let Appended { file, may_be_given } = append(path)?;
+                if let Some(owner) = owner.filter(|_| may_be_given) {
                     fchown(&file, owner.user, owner.group)?;
                 }
                 Self::of(file)
@@ -199,11 +189,4 @@ impl Outlet {
         let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
         matches!(poll(&mut fds, PollTimeout::from(patience)), Ok(1..))
     }
-}
-
-/// Whether a file that was there already is the log's alone: neither a link to somebody else's nor one
-/// of several names of it. Nobody is to be given what he has only pointed at.
-fn is_ones_own(path: &Path, file: &File) -> io::Result<bool> {
-    let (named, opened) = (std::fs::symlink_metadata(path)?, file.metadata()?);
-    Ok(named.is_file() && opened.nlink() == 1 && named.ino() == opened.ino())
 }

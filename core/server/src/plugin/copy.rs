@@ -2,7 +2,8 @@
 //!
 //! Opened twice by one path, a file gives the old code although it was replaced; overwritten in
 //! place, it pulls the code away under running workers. So what was read and checked is written to
-//! a file of the server's own, named by its content, and that is opened.
+//! a file of the server's own, named by its content, and that is opened: in a folder where nobody else
+//! can put another in its place, or in sealed memory.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -11,10 +12,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use tempfile::TempDir;
 
 use super::file::PluginFile;
+use crate::safe_path::steady_folder;
 
 /// A copy, taken away when it is no longer needed. Lives in the process that made it only: the
 /// children that try it out leave without its destructor.
@@ -29,27 +32,36 @@ pub(super) struct PrivateCopy {
 enum Place {
     /// A folder that nobody else may look into.
     Folder { _folder: TempDir },
-    /// Where no folder could be written, or code in it not be run.
+    /// Where there is no such folder, or it cannot be written, or code in it not be run.
     Memory { _memory: OwnedFd },
 }
 
 impl PrivateCopy {
-    /// Writes a copy: to the user's runtime folder or the temporary one, else to memory.
+    /// Writes a copy: to the user's runtime folder or the temporary one, if nobody but root and this user
+    /// can change what is on the way there, else to memory.
     ///
     /// # Errors
     /// No room anywhere.
     pub(super) fn make(file: &PluginFile, is_kept: bool) -> io::Result<Self> {
-        Self::in_folder(file, is_kept).or_else(|_| Self::in_memory(file))
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let folders = runtime.into_iter().chain([std::env::temp_dir()]);
+        for folder in folders.filter_map(|folder| steady_folder(&folder).ok().flatten()) {
+            if !is_noexec(&folder)
+                && let Ok(copy) = Self::in_folder(&folder, file, is_kept)
+            {
+                return Ok(copy);
+            }
+        }
+        if is_kept {
+            let path = file.path.display();
+            log::warn!(
+                "Plugin {path} is loaded from memory, and no copy is kept: neither XDG_RUNTIME_DIR nor TMPDIR names a folder for programs that only this user and root can change"
+            );
+        }
+        Self::in_memory(file)
     }
 
-    fn in_folder(file: &PluginFile, is_kept: bool) -> io::Result<Self> {
-        let base = std::env::var_os("XDG_RUNTIME_DIR")
-            .map(PathBuf::from)
-            .filter(|path| path.is_dir())
-            .unwrap_or_else(std::env::temp_dir);
-        if is_noexec(&base) {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
+    fn in_folder(base: &Path, file: &PluginFile, is_kept: bool) -> io::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("tricorn-")
             .tempdir_in(base)?;
@@ -79,8 +91,10 @@ impl PrivateCopy {
 
     fn in_memory(file: &PluginFile) -> io::Result<Self> {
         let name = format!("{}-tricorn-plugin", &file.sha256[..16]);
-        let mut memory = fs::File::from(memfd_create(name.as_str(), MFdFlags::MFD_CLOEXEC)?);
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let mut memory = fs::File::from(memfd_create(name.as_str(), flags)?);
         memory.write_all(&file.bytes)?;
+        fcntl(&memory, FcntlArg::F_ADD_SEALS(SealFlag::all()))?;
         let path = new_spelling(memory.as_raw_fd());
         let place = Some(Place::Memory {
             _memory: memory.into(),
@@ -139,6 +153,9 @@ mod tests {
     fn memory_serves_where_no_folder_does() {
         let copy = PrivateCopy::in_memory(&file()).unwrap();
         assert_eq!(fs::read(&copy.path).unwrap(), b"code");
+        let writable = OpenOptions::new().write(true).open(&copy.path).unwrap();
+        let changed = (&writable).write(b"other").is_ok() || writable.set_len(0).is_ok();
+        assert!(!changed, "it is sealed");
         let before = copy.path.clone().into_os_string();
         drop(copy);
         let copy = PrivateCopy::in_memory(&file()).unwrap();

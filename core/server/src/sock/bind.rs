@@ -3,21 +3,20 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, bind as bind_socket,
-    getsockname, getsockopt, listen, setsockopt, socket, sockopt,
+    connect, getsockname, getsockopt, listen, setsockopt, socket, sockopt,
 };
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, chown};
 
 use super::listener::Listener;
 use crate::config::Address;
 use crate::error::{Blame, Failure};
 use crate::exchange::Local;
+use crate::safe_path::Place;
 
 /// How sockets are made.
 #[derive(Debug, Clone)]
@@ -63,7 +62,7 @@ fn failure(address: &Address, error: &io::Error) -> Failure {
 fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EADDRINUSE) => "the address is in use".to_owned(),
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
+        Some(number) => Errno::from_raw(number).desc().to_lowercase(),
         None => error.to_string(),
     }
 }
@@ -121,7 +120,8 @@ pub fn twin(listener: &Listener, options: &BindOptions) -> Result<Listener, Fail
 }
 
 fn unix(address: &Address, path: &Path, options: &BindOptions) -> Result<Listener, Failure> {
-    clear_the_way(address, path)?;
+    let place = Place::find(path).map_err(|error| failure(address, &error))?;
+    clear_the_way(address, path, &place)?;
     let listening = || -> io::Result<OwnedFd> {
         let socket = new_socket(AddressFamily::Unix)?;
         let before = umask(Mode::from_bits_truncate(options.umask));
@@ -130,7 +130,7 @@ fn unix(address: &Address, path: &Path, options: &BindOptions) -> Result<Listene
         bound?;
         let (user, group) = options.owner;
         if user.is_some() || group.is_some() {
-            chown(path, user.map(Uid::from_raw), group.map(Gid::from_raw))?;
+            place.give_socket(user, group)?;
         }
         listen(&socket, backlog(options))?;
         Ok(socket)
@@ -141,21 +141,28 @@ fn unix(address: &Address, path: &Path, options: &BindOptions) -> Result<Listene
 }
 
 /// Removes a socket file that nobody listens on any more.
-fn clear_the_way(address: &Address, path: &Path) -> Result<(), Failure> {
-    let Ok(metadata) = std::fs::symlink_metadata(path) else {
+fn clear_the_way(address: &Address, path: &Path, place: &Place) -> Result<(), Failure> {
+    let failed = |error: Errno| failure(address, &error.into());
+    let Some(about) = place.look().map_err(failed)? else {
         return Ok(());
     };
-    if !metadata.file_type().is_socket() {
+    if about.st_mode & libc::S_IFMT != libc::S_IFSOCK {
         let what = format!("cannot listen on {address}: the file is there and is not a socket");
         return Err(Failure::operator(what).mend("remove it, or give another --bind"));
     }
-    if UnixStream::connect(path).is_ok() {
-        return Err(failure(
-            address,
-            &io::Error::from_raw_os_error(libc::EADDRINUSE),
-        ));
+    match is_listened_on(path) {
+        true => Err(failed(Errno::EADDRINUSE)),
+        false => place.remove().map_err(failed),
     }
-    std::fs::remove_file(path).map_err(|error| failure(address, &error))
+}
+
+/// Whether somebody listens. One whose queue is full is not waited for.
+fn is_listened_on(path: &Path) -> bool {
+    let tried = UnixAddr::new(path).and_then(|address| {
+        let client = new_socket(AddressFamily::Unix)?;
+        connect(client.as_raw_fd(), &address)
+    });
+    matches!(tried, Ok(()) | Err(Errno::EAGAIN))
 }
 
 /// Takes a socket over that somebody else has made.
@@ -230,6 +237,7 @@ mod tests {
     use std::io::Write;
     use std::net::TcpStream;
     use std::os::fd::IntoRawFd;
+    use std::os::unix::net::UnixStream;
 
     use super::*;
 

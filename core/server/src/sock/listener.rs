@@ -4,13 +4,13 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::stream::Stream;
 use crate::config::Address;
 use crate::exchange::Local;
+use crate::safe_path::Place;
 
 /// A socket that connections are accepted from.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ pub struct Listener {
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
-    inode: u64,
+    /// Device and inode.
+    identity: Option<(u64, u64)>,
     owner: u32,
 }
 
@@ -77,10 +78,10 @@ impl Listener {
 
     /// Takes charge of the socket's file: this process removes it in the end.
     pub(super) fn owns_file(mut self, path: PathBuf) -> Self {
-        let inode = std::fs::metadata(&path).map_or(0, |metadata| metadata.ino());
+        let identity = Place::find(&path).ok().and_then(|place| identity(&place));
         self.file = Some(SocketFile {
             path,
-            inode,
+            identity,
             owner: std::process::id(),
         });
         self
@@ -119,12 +120,20 @@ impl Listener {
     pub fn remove_file(&self) {
         if let Some(file) = &self.file
             && file.owner == std::process::id()
-            && std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.ino() == file.inode)
+            && let Ok(place) = Place::find(&file.path)
+            && file.identity.is_some()
+            && identity(&place) == file.identity
         {
             // Somebody else may have removed it in between, which is just as well.
-            let _ = std::fs::remove_file(&file.path);
+            let _ = place.remove();
         }
     }
+}
+
+/// What tells a file from all others.
+fn identity(place: &Place) -> Option<(u64, u64)> {
+    let about = place.look().ok()??;
+    Some((about.st_dev, about.st_ino))
 }
 
 impl AsFd for Listener {
