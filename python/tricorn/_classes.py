@@ -65,11 +65,15 @@ def with_threads(given: Any, threads: int) -> Any:
 
 def examine_worker_class(given: Any) -> tuple[str, str | None, list[str]]:
     """Return a worker class's name, its loop if that is the server's, and what is not called."""
+    from tricorn.workers.base import Worker
+    from tricorn.workers.gthread import ThreadWorker
+    from tricorn.workers.sync import SyncWorker
+
     found = load_worker_class(given, 1)
     unheard = {
         name
         for base in found.__mro__
-        if found.LOOP is not None and not base.__module__.startswith("tricorn.")
+        if found.LOOP is not None and base not in (SyncWorker, ThreadWorker, *Worker.__mro__)
         for name in UNHEARD & vars(base).keys()
     }
     return worker_class_name(given), found.LOOP, sorted(f"{name}()" for name in unheard)

@@ -24,6 +24,9 @@ OWN = ("native", "simple", "gunicorn.glogging.Logger")
 class Logger(glogging.Logger):
     """The native logger, with gunicorn's interface."""
 
+    # Programs compare the class's name as text.
+    __module__ = "gunicorn.glogging"
+
     def setup(self, cfg: Config) -> None:
         """Follow a configuration. The files are the server's own affair."""
         self.cfg = cfg

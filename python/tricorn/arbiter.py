@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from tricorn import _native
 
@@ -23,18 +23,86 @@ if TYPE_CHECKING:
     from tricorn.workers.base import Worker
 
 
+#: The methods by which gunicorn's arbiter does its work. The server does it in the compiled core.
+_STEPS = frozenset(
+    {
+        *("halt", "init_signals", "kill_worker", "kill_workers", "manage_workers"),
+        *("maybe_promote_master", "murder_workers", "reap_workers", "reexec", "reload", "run"),
+        *("signal", "signal_chld", "sleep", "spawn_worker", "spawn_workers", "start", "stop"),
+        *("wait_for_signals", "wakeup"),
+    }
+)
+
+
+class SignalQueue:
+    """Signals to act on: what is put in here is acted on as if it had arrived.
+
+    Nothing ever waits in it: the server takes each signal as it comes.
+    """
+
+    def __init__(self, server: Arbiter) -> None:
+        self._server = server
+
+    def put(self, sig: int, block: bool = True, timeout: float | None = None) -> None:
+        """Act on a signal; what is no signal wakes the server and means nothing."""
+        if sig in self._server.SIGNALS:
+            os.kill(self._server.pid, sig)
+        else:
+            self._server.wakeup()
+
+    put_nowait = append = put
+
+    def empty(self) -> bool:
+        """Return True: nothing waits."""
+        return True
+
+    def qsize(self) -> int:
+        """Return 0: nothing waits."""
+        return 0
+
+    __len__ = qsize
+
+    def get(self, block: bool = True, timeout: float | None = None) -> NoReturn:
+        """Raise ``queue.Empty``: nothing waits."""
+        import queue
+
+        raise queue.Empty
+
+    get_nowait = get
+
+
 class Arbiter:
-    """The server, as handlers see it in the arbiter and, forked, in a worker."""
+    """The server, as handlers see it in the arbiter and, forked, in a worker.
+
+    A class that derives from this one and takes the application alone is made in its place where a
+    program puts it there: as ``gunicorn.arbiter.Arbiter``, or by its ``run()``.
+    """
 
     WORKER_BOOT_ERROR = 3
     APP_LOAD_ERROR = 4
 
-    def __init__(self, app: BaseApplication, control: _native.ArbiterControl | None = None) -> None:
-        self.app = app
+    #: The signals that mean something to the server.
+    SIGNALS: ClassVar[list[signal.Signals]] = [
+        getattr(signal, f"SIG{name}")
+        for name in ("HUP", "QUIT", "INT", "TERM", "TTIN", "TTOU", "USR1", "USR2", "WINCH")
+    ]
+
+    #: The name of every signal, as those of the methods ``handle_*``.
+    SIG_NAMES: ClassVar[dict[int, str]] = {
+        each: each.name.removeprefix("SIG").lower() for each in signal.Signals
+    }
+
+    #: What ends the server's sleep and is no signal.
+    WAKEUP_REQUEST = signal.NSIG
+
+    #: How the server that is about to be made reaches the compiled part.
+    _next_control: ClassVar[_native.ArbiterControl | None] = None
+
+    def __init__(self, app: BaseApplication) -> None:
+        self._given_control = _OWN._next_control
         self.reloads = -1
         self.workers_killed = 0
-        self.cfg = app.cfg
-        self.log = app.logger
+        self.setup(app)
         self.pid = os.getpid()
         self.WORKERS: dict[int, Worker] = {}
         self.LISTENERS: list[Listener] = []
@@ -43,7 +111,7 @@ class Arbiter:
         self.reexec_pid = 0
         self.dirty_arbiter_pid = 0
         self.systemd = False
-        self.SIG_QUEUE: list[int] = []
+        self.SIG_QUEUE = SignalQueue(self)
         self.start_time = time.time()
         self.pidfile = self.cfg.pidfile
         self.START_CTX: dict[int | str, Any] = {
@@ -52,7 +120,37 @@ class Arbiter:
             "cwd": _native.start_directory(),
             0: sys.executable,
         }
-        self._given_control = control
+
+    def setup(self, app: BaseApplication) -> None:
+        """Take the application, and its configuration and logger."""
+        self.app = app
+        self.cfg = app.cfg
+        self.log = app.logger
+
+    @classmethod
+    def _of(cls, app: BaseApplication, control: _native.ArbiterControl) -> Arbiter:
+        """Make the object of the server that runs in this process."""
+        from tricorn.app import base
+
+        _OWN._next_control = control
+        try:
+            server: Arbiter = (app._server_class or vars(base).get("Arbiter", cls))(app)
+        finally:
+            _OWN._next_control = None
+        server._point_out_uncalled()
+        return server
+
+    def _point_out_uncalled(self) -> None:
+        """Name the methods of a derived class that gunicorn calls and this server does not."""
+        own = type(self).__mro__[: type(self).__mro__.index(_OWN)]
+        called = {"run"} if self.app._server_class else set()
+        theirs = {name for each in own for name in vars(each)} - called
+        uncalled = sorted(
+            f"{name}()" for name in theirs if name in _STEPS or name.startswith("handle_")
+        )
+        if uncalled:
+            what = f"its {', '.join(uncalled)} is not called: the server supervises by itself"
+            sys.stderr.write(f"Warning: Arbiter class {type(self).__name__}: {what}\n")
 
     @property
     def _control(self) -> _native.ArbiterControl:
@@ -63,8 +161,9 @@ class Arbiter:
     def run(self) -> NoReturn:
         """Serve the application of an object that a program has made, and leave with its code.
 
-        The server makes an object of its own, of this module's class: hooks get that one.
+        The server makes an object of its own, of this one's class: hooks get that one.
         """
+        self.app._server_class = type(self)
         sys.exit(_native.serve(self.app))
 
     @property
@@ -176,3 +275,7 @@ class Arbiter:
     def signal(self, sig: int, frame: FrameType | None) -> None:
         """Act as if the signal had arrived."""
         os.kill(self.pid, sig)
+
+
+#: The class itself, whatever a program sets under its name.
+_OWN = Arbiter

@@ -22,11 +22,13 @@ ENVIRONMENT = dict(os.environ)
 #: Attributes that are worked out of a setting when the configuration is settled.
 _RESOLVED = {
     "proc_name": ("proc_name",),
-    "worker_class": ("worker_class_str",),
-    "threads": ("worker_class_str",),
     "user": ("user", "uid"),
     "group": ("group", "gid"),
 }
+
+
+#: The place of the first setting that a program declares: behind the server's own.
+_BEHIND_OUR_OWN = 1000
 
 
 class Setting:
@@ -36,6 +38,8 @@ class Setting:
     """
 
     name: str
+    #: The place among the settings: by it they are sorted within their sections.
+    order: int = 0
     value: Any = None
     default: Any = None
     section: str | None = None
@@ -55,6 +59,7 @@ class Setting:
     def __init_subclass__(cls, is_known: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" in vars(cls) and not is_known:
+            cls.order = _BEHIND_OUR_OWN + len(Setting.declared)
             Setting.declared.append(cls)
 
     def __init__(self) -> None:
@@ -86,6 +91,9 @@ class Setting:
             named |= {"nargs": self.nargs, "const": self.const}
             kept |= {name: value for name, value in named.items() if value is not None}
         parser.add_argument(*self.cli, **kept)
+
+    def __lt__(self, other: Setting) -> bool:
+        return self.section == other.section and self.order < other.order
 
     def __repr__(self) -> str:
         return f"<Setting {self.name}={self.value!r}>"
@@ -171,6 +179,8 @@ class Config:
         named: dict[str, Setting] = {
             name: HookSetting(name, callables, given) for name in callables
         }
+        for order, setting in enumerate((own | named).values()):
+            setting.order = order
         object.__setattr__(self, "settings", own | named | declared)
         object.__setattr__(self, "hooks", callables)
         object.__setattr__(self, "_resolved", dict(resolved))
@@ -209,6 +219,11 @@ class Config:
         own = former._given.keys() & self.hooks.keys() - set(hooks_of_file)
         for name, value in {**said, **{name: former._given[name] for name in own}}.items():
             self.set(name, value)
+
+    def __str__(self) -> str:
+        width = max(len(name) for name in self.settings)
+        rows = sorted((name, setting.value) for name, setting in self.settings.items())
+        return "\n".join(f"{name:{width}} = {_shown(value)}" for name, value in rows)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -342,9 +357,7 @@ class Config:
     @property
     def worker_class_str(self) -> str:
         """The name of the worker class."""
-        name = self.__dict__["_resolved"].get("worker_class_str")
-        given = with_threads(self.settings["worker_class"].value, self.threads)
-        return cast("str", name or worker_class_name(given))
+        return worker_class_name(with_threads(self.settings["worker_class"].value, self.threads))
 
     @property
     def is_ssl(self) -> bool:
@@ -364,6 +377,10 @@ if not TYPE_CHECKING:
             return getattr(settings, name)
         except AttributeError:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+
+
+def _shown(value: Any) -> Any:
+    return f"<{value.__qualname__}()>" if hasattr(value, "__qualname__") else value
 
 
 def _networks(items: Iterable[str]) -> list[Any]:

@@ -177,7 +177,7 @@ fn start(
     let wishes = Arc::new(wishes()?);
     app.setattr(intern!(py, "logger"), make_logger(py, &loaded)?)
         .map_err(|error| us(&error))?;
-    make_server(py, app, &wishes).map_err(|error| us(&error))?;
+    make_server(py, app, &wishes).map_err(|error| unmade_server(py, &error))?;
     let in_force = Arc::new(InForce::new(loaded.generation));
     let host = PyHost::new(wanted, wishes, Arc::clone(&in_force), loaded.cfg);
     let inherited = match left {
@@ -315,6 +315,14 @@ fn us(error: &PyErr) -> Failure {
     )
 }
 
+/// A class that a program has put in the place of the server's cannot be made.
+fn unmade_server(py: Python<'_>, error: &PyErr) -> Failure {
+    let what = summary(py, error);
+    let class = "the class that derives from Arbiter";
+    Failure::operator(format!("the object 'server' cannot be made: {what}"))
+        .mend(format!("{class} is made with the application alone: __init__(self, app)"))
+}
+
 /// Finds the classes, callables and files that the logs' settings name.
 fn check_logs(py: Python<'_>, loaded: &Loaded, check_only: bool) -> Result<(), Failure> {
     let logger = py.import(intern!(py, "tricorn._logger"));
@@ -373,7 +381,7 @@ fn make_server(py: Python<'_>, app: &Bound<'_, PyAny>, wishes: &Arc<Wishes>) -> 
     let class = py
         .import(intern!(py, "tricorn.arbiter"))?
         .getattr(intern!(py, "Arbiter"))?;
-    let server = class.call1((app, control.into_pyobject(py)?))?;
+    let server = class.call_method1(intern!(py, "_of"), (app, control.into_pyobject(py)?))?;
     set_scene(server.unbind());
     Ok(())
 }

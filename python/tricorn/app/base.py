@@ -27,9 +27,25 @@ from tricorn.config import Config
 if TYPE_CHECKING:
     import argparse
 
+    from tricorn.arbiter import Arbiter
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Give the server's class, which programs set here too; importing it takes its time."""
+        if name != "Arbiter":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from tricorn.arbiter import Arbiter
+
+        return Arbiter
+
 
 class BaseApplication:
     """A program that serves: its settings come from ``load_config()``, and from nowhere else."""
+
+    #: The class of the object ``server``, where it is not ``tricorn.arbiter.Arbiter``.
+    _server_class: type[Arbiter] | None = None
 
     def __init__(self, usage: str | None = None, prog: str | None = None) -> None:
         self.usage = usage

@@ -80,7 +80,10 @@ def _classes() -> dict[str, type[Setting]]:
         made[name] = {"section": section, "default": default, "desc": short, **attributes}
     for name, handler in hooks.items():
         made[name] = {"section": "Server Hooks", "default": staticmethod(handler), "type": callable}
-    return {_class_name(name): _known(name, attributes) for name, attributes in made.items()}
+    return {
+        _class_name(name): _known(name, {"order": order, **attributes})
+        for order, (name, attributes) in enumerate(made.items())
+    }
 
 
 def _known(name: str, attributes: dict[str, Any]) -> type[Setting]:

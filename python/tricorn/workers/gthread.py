@@ -10,6 +10,9 @@ from tricorn.workers.base import Worker
 class ThreadWorker(Worker):
     """A worker that runs requests on a pool of threads. Its loop is the server's own."""
 
+    # Programs compare the class's name as text.
+    __module__ = "gunicorn.workers.gthread"
+
     LOOP: ClassVar[str | None] = "gthread"
 
     @property

@@ -10,4 +10,7 @@ from tricorn.workers.base import Worker
 class SyncWorker(Worker):
     """A worker that runs one request at a time. Its loop is the server's own."""
 
+    # Programs compare the class's name as text.
+    __module__ = "gunicorn.workers.sync"
+
     LOOP: ClassVar[str | None] = "sync"

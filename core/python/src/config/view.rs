@@ -93,7 +93,6 @@ fn hook_callables<'py>(
 fn resolved<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, PyDict>> {
     let resolved = PyDict::new(py);
     resolved.set_item("proc_name", &config.proc_name)?;
-    resolved.set_item("worker_class_str", &config.worker_name)?;
     let user = config
         .user
         .unwrap_or_else(|| nix::unistd::geteuid().as_raw());
