@@ -6,11 +6,12 @@ import ipaddress
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tricorn import _native
 from tricorn._classes import load_worker_class, with_threads, worker_class_name
-from tricorn._loading import Mistake, NoSetting, WrongValue, import_dotted
+from tricorn._loading import Mistake, NoSetting, WrongValue, arity, import_dotted
 
 if TYPE_CHECKING:
     import argparse
@@ -377,6 +378,57 @@ if not TYPE_CHECKING:
             return getattr(settings, name)
         except AttributeError:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+
+
+#: What stands on ``Config`` itself; what a program sets there besides counts as under gunicorn.
+_PLAIN = dict(vars(Config))
+_CONFIG = Config
+
+
+class ClassHook:
+    """A hook that a program has set on the class ``Config``, in place of the site's own.
+
+    It is looked up at each call, as gunicorn does: it may be a property, or be set anew.
+    """
+
+    cfg: Any = None
+
+    def __init__(self, name: str, arguments: list[str]) -> None:
+        import inspect
+
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        parameters = [inspect.Parameter(each, kind) for each in arguments]
+        self.__signature__ = inspect.Signature(parameters)
+        self.name = self.__name__ = name
+        self.__qualname__ = f"Config.{name}"
+        self.__module__ = "gunicorn.config"
+
+    def __call__(self, *args: Any) -> Any:
+        """Call what stands on the class now, with the configuration first where it takes that."""
+        plain = vars(type(self.cfg)).get(self.name)
+        is_hook = isinstance(plain, FunctionType) and arity(plain) == len(args)
+        hook = plain if is_hook else getattr(self.cfg, self.name)
+        return cast("Callable[..., Any]", hook)(*args)
+
+
+def changed_defaults() -> dict[str, Any]:
+    """Return what programs have set as ``default`` on the classes of settings."""
+    settings = sys.modules.get("tricorn.compat.settings")
+    return settings.changed_defaults() if settings else {}
+
+
+def set_on_class(cls: type[Config]) -> tuple[list[str], dict[str, ClassHook]]:
+    """Return the settings and the hooks that programs have set on a class of configurations."""
+    found = {
+        name
+        for each in cls.__mro__[: cls.__mro__.index(_CONFIG) + 1]
+        for name, value in vars(each).items()
+        if each is not _CONFIG or _PLAIN.get(name, ClassHook) is not value
+    }
+    rows = _native.default_settings()[0] if found else ()
+    settings = [row[0] for row in rows if row[0] in found]
+    events = ((event[0], event[1]) for event in _native.known_events())
+    return settings, {name: ClassHook(name, args) for name, args in events if name in found}
 
 
 def _shown(value: Any) -> Any:

@@ -319,8 +319,9 @@ fn us(error: &PyErr) -> Failure {
 fn unmade_server(py: Python<'_>, error: &PyErr) -> Failure {
     let what = summary(py, error);
     let class = "the class that derives from Arbiter";
-    Failure::operator(format!("the object 'server' cannot be made: {what}"))
-        .mend(format!("{class} is made with the application alone: __init__(self, app)"))
+    Failure::operator(format!("the object 'server' cannot be made: {what}")).mend(format!(
+        "{class} is made with the application alone: __init__(self, app)"
+    ))
 }
 
 /// Finds the classes, callables and files that the logs' settings name.

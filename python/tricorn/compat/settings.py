@@ -66,6 +66,10 @@ _NAMES = {
 }
 
 
+#: What ``default`` is on each of the classes of the server's own settings when it is made.
+_FIRST_DEFAULTS: dict[str, Any] = {}
+
+
 def _class_name(setting: str) -> str:
     return _NAMES.get(setting) or "".join(part.capitalize() for part in setting.split("_"))
 
@@ -93,8 +97,20 @@ def _known(name: str, attributes: dict[str, Any]) -> type[Setting]:
         )
 
     attributes |= {"name": name, "validator": staticmethod(check), "__module__": "gunicorn.config"}
+    _FIRST_DEFAULTS[name] = attributes["default"]
     bases = (Setting,)
     return type(_class_name(name), bases, attributes, is_known=True)
+
+
+def changed_defaults() -> dict[str, Any]:
+    """Return what programs have set as ``default`` on the classes of the server's own settings."""
+    # Nothing is changed on classes that nobody has asked for; and making them leads here again.
+    made = _classes().values() if _classes.cache_info().currsize else ()
+    return {
+        each.name: each.default
+        for each in made
+        if vars(each)["default"] is not _FIRST_DEFAULTS[each.name]
+    }
 
 
 def __getattr__(name: str) -> Any:

@@ -3,10 +3,12 @@
 mod callables;
 mod catalogue;
 mod handlers;
+mod overrides;
 mod program;
 mod report;
 mod source;
 mod value;
+mod variables;
 mod view;
 mod worker_class;
 

@@ -85,7 +85,7 @@ fn settle_program(program: &Bound<'_, PyAny>) -> Result<Loaded, Failure> {
     let reading = reading.and_then(|reading| reading.cast_into::<Reading>().ok());
     let loaded = match &reading {
         Some(reading) => settle(py, &reading.get().0, &given)?,
-        None => settle(py, &Read::default(), &given)?,
+        None => settle(py, &Read::unread(py)?, &given)?,
     };
     loaded
         .cfg
@@ -108,6 +108,7 @@ fn given(cfg: &Bound<'_, PyAny>) -> PyResult<Given> {
             given.values.push((name, to_value(&object)));
         }
     }
+    given.class = Some(cfg.get_type().into_any().unbind());
     Ok(given)
 }
 
@@ -162,7 +163,8 @@ pub(crate) fn read_for_program<'py>(
 #[pyfunction]
 pub(crate) fn default_settings(py: Python<'_>) -> PyResult<view::Parts<'_>> {
     prepare(py).map_err(|failure| wrong_value(py, &failure))?;
-    let config = settings(&Read::default(), &Given::default())
+    let config = Read::unread(py)
+        .and_then(|read| settings(&read, &Given::default()))
         .and_then(Config::from_settings)
         .map_err(|failure| wrong_value(py, &failure))?;
     view::parts(py, &config, &[])

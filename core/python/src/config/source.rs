@@ -1,16 +1,15 @@
 //! Reading a configuration from its sources.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyModule, PyType};
 use tricorn_server::arbiter::Generation;
-use tricorn_server::config::cli::{self, CommandLine};
+use tricorn_server::config::cli::CommandLine;
 use tricorn_server::config::{
-    Config, Layer, Setting, Settings, Source, Value, declared, from_start, nearly_a_setting,
-    start_directory,
+    Config, Layer, Settings, Source, Value, declared, from_start, nearly_a_setting, start_directory,
 };
 use tricorn_server::error::Failure;
 use tricorn_server::hooks::{Bus, Event, builtins};
@@ -18,13 +17,12 @@ use tricorn_server::plugin;
 
 use super::callables;
 use super::handlers::{self, Sources};
+use super::overrides::{self, OnClass};
 use super::value::{setting_value, to_value};
+use super::variables::{remember_environment, remembered, variables};
 use super::{view, worker_class};
 use crate::failure::failure;
 use crate::process;
-
-/// Variables that hold arguments; the later wins.
-const VARIABLES: [&str; 2] = ["GUNICORN_CMD_ARGS", "TRICORN_CMD_ARGS"];
 
 /// Config files that are looked for where none is named.
 const DEFAULT_FILES: [&str; 2] = ["tricorn.conf.py", "gunicorn.conf.py"];
@@ -69,6 +67,8 @@ pub(crate) struct Read {
     file: Option<File>,
     /// Defaults of the program that reads.
     pub(crate) better: Vec<(String, Value)>,
+    /// Defaults that are set on the classes of settings.
+    changed: Given,
 }
 
 /// What a program sets itself.
@@ -76,6 +76,8 @@ pub(crate) struct Read {
 pub(crate) struct Given {
     pub(crate) values: Vec<(String, Value)>,
     pub(crate) hooks: Vec<Hook>,
+    /// The class of its configuration, if it is another than `Config`.
+    pub(crate) class: Option<Py<PyAny>>,
 }
 
 /// Reads the whole configuration: variables, file, command line.
@@ -99,6 +101,7 @@ pub(super) fn read(py: Python<'_>, line: &CommandLine, take: &Take<'_>) -> Resul
     let mut lines = variables(py, take)?;
     lines.push(line.clone());
     let place = config_place(&lines);
+    let changed = overrides::changed_defaults(py).map_err(|error| failure(py, &error))?;
     let file = match &place {
         Some(place) => Some(read_file(&loading, place)?),
         None => None,
@@ -108,6 +111,7 @@ pub(super) fn read(py: Python<'_>, line: &CommandLine, take: &Take<'_>) -> Resul
         place,
         file,
         better: Vec::new(),
+        changed,
     })
 }
 
@@ -124,7 +128,7 @@ fn program(values: &[(String, Value)]) -> Layer {
 }
 
 fn layers(read: &Read, given: &Given) -> Vec<Layer> {
-    let mut layers = vec![program(&read.better)];
+    let mut layers = vec![program(&read.changed.values), program(&read.better)];
     layers.extend(read.file.iter().map(|file| file.layer.clone()));
     layers.extend(read.lines.iter().map(|line| line.layer.clone()));
     layers.push(program(&given.values));
@@ -154,11 +158,33 @@ fn settings_with_paste(py: Python<'_>, read: &Read, given: &Given) -> Result<Set
     resolve(layers, read)
 }
 
+/// As `settings_with_paste`, with what is set on the class of the configuration.
+fn settings_with_class(
+    py: Python<'_>,
+    read: &Read,
+    given: &Given,
+    on_class: &OnClass,
+) -> Result<Settings, Failure> {
+    let settings = settings_with_paste(py, read, given)?;
+    let values = on_class.values(py, &settings);
+    let mut values = values.map_err(|error| failure(py, &error))?;
+    if values.is_empty() {
+        return Ok(settings);
+    }
+    values.splice(0..0, given.values.iter().cloned());
+    let with_class = Given {
+        values,
+        ..Given::default()
+    };
+    settings_with_paste(py, read, &with_class)
+}
+
 /// Settles what is in force.
 pub(crate) fn settle(py: Python<'_>, read: &Read, given: &Given) -> Result<Loaded, Failure> {
     let wrong = |error: PyErr| failure(py, &error);
     let loading = loading(py)?;
-    let settings = settings_with_paste(py, read, given)?;
+    let on_class = OnClass::find(py, given.class.as_ref()).map_err(wrong)?;
+    let settings = settings_with_class(py, read, given, &on_class)?;
     if settings.value("gunicorn_compat") == &Value::Bool(false) {
         py.import(intern!(py, "tricorn._standin"))
             .and_then(|module| module.call_method0(intern!(py, "remove")))
@@ -178,12 +204,14 @@ pub(crate) fn settle(py: Python<'_>, read: &Read, given: &Given) -> Result<Loade
     let mut warnings = Warnings::new();
     worker_class::settle(py, &mut config, &mut warnings)?;
     let config = Arc::new(config);
-    let config_hooks = read.hooks_beside(py, &given.hooks);
+    let site_hooks = read.hooks_beside(py, &given.hooks);
+    let program_hooks = read.program_hooks(py, given, &on_class);
+    let config_hooks = read.hooks_beside(py, &program_hooks);
     let mut sources = Sources {
         loading: &loading,
         config_name: "",
         config: &config_hooks,
-        program: &given.hooks,
+        program: &program_hooks,
         flags: Vec::new(),
     };
     if let Some(file) = &read.file {
@@ -196,7 +224,9 @@ pub(crate) fn settle(py: Python<'_>, read: &Read, given: &Given) -> Result<Loade
         .flat_map(|line| line.hooks.clone())
         .collect();
     let scripted = handlers::collect(py, &sources, &mut warnings)?;
-    let cfg = view::config_object(py, &config, &[&config_hooks, &given.hooks]).map_err(wrong)?;
+    let shown = [&read.changed.hooks, &site_hooks, &given.hooks].map(Vec::as_slice);
+    let cfg = view::config_object(py, &config, &shown).map_err(wrong)?;
+    on_class.attach(cfg.bind(py)).map_err(wrong)?;
     warnings.extend(at_odds(&config));
     warnings.extend(config.settings.unhonoured());
     let plugins = plugin::load(&config, &|name| find_plugin(&loading, name))?;
@@ -227,14 +257,29 @@ fn loading(py: Python<'_>) -> Result<Bound<'_, PyModule>, Failure> {
 }
 
 impl Read {
+    /// Returns what a program starts from that reads nothing: defaults.
+    pub(super) fn unread(py: Python<'_>) -> Result<Self, Failure> {
+        let changed = overrides::changed_defaults(py).map_err(|error| failure(py, &error))?;
+        Ok(Self {
+            changed,
+            ..Self::default()
+        })
+    }
+
     /// The config file's hooks, but for those that a program sets itself.
     pub(super) fn hooks_beside(&self, py: Python<'_>, others: &[Hook]) -> Vec<Hook> {
-        self.file
-            .iter()
-            .flat_map(|file| &file.hooks)
-            .filter(|(event, _)| !others.iter().any(|(other, _)| other == event))
-            .map(|(event, object)| (*event, object.clone_ref(py)))
-            .collect()
+        let hooks = self.file.iter().flat_map(|file| &file.hooks);
+        beside(py, hooks, &[others])
+    }
+
+    /// Returns the hooks that a program sets: on the class of the configuration, which come first as
+    /// under gunicorn; on its object; and as defaults, where there is no other.
+    fn program_hooks(&self, py: Python<'_>, given: &Given, on_class: &OnClass) -> Vec<Hook> {
+        let mut hooks = beside(py, &on_class.hooks, &[]);
+        hooks.extend(beside(py, &given.hooks, &[&on_class.hooks]));
+        let file = self.file.as_ref().map_or(&[][..], |file| &file.hooks);
+        hooks.extend(beside(py, &self.changed.hooks, &[&hooks, file]));
+        hooks
     }
 
     /// The names that the config file left, and which of them are hooks.
@@ -247,6 +292,24 @@ impl Read {
             None => (PyDict::new(py).unbind(), Vec::new()),
         }
     }
+}
+
+/// Returns hooks without those of events that others are for.
+fn beside<'h>(
+    py: Python<'_>,
+    hooks: impl IntoIterator<Item = &'h Hook>,
+    others: &[&[Hook]],
+) -> Vec<Hook> {
+    let is_free = |event: &Event| {
+        others
+            .iter()
+            .all(|hooks| hooks.iter().all(|(o, _)| o != event))
+    };
+    hooks
+        .into_iter()
+        .filter(|(event, _)| is_free(event))
+        .map(|(event, object)| (*event, object.clone_ref(py)))
+        .collect()
 }
 
 /// The file of a plugin that a Python package offers.
@@ -266,52 +329,6 @@ fn at_odds(config: &Config) -> Vec<String> {
         found.push(format!("{what}: it is not loaded again"));
     }
     found
-}
-
-fn variables(py: Python<'_>, take: &Take<'_>) -> Result<Vec<CommandLine>, Failure> {
-    let read = |name: &'static str, text: String| {
-        let words = take(cli::split_variable(name, &text)?).map_err(|error| {
-            let source = Source::Environment(name);
-            failure(py, &error).from_origin(source.to_string())
-        })?;
-        cli::parse_variable(name, &words)
-    };
-    VARIABLES
-        .iter()
-        .filter_map(|name| variable(py, name).map(|text| read(name, text)))
-        .collect()
-}
-
-/// The variables that defaults depend on, as they were before the first config file ran.
-static REMEMBERED: OnceLock<Vec<(&str, String)>> = OnceLock::new();
-
-fn remember_environment(py: Python<'_>) {
-    REMEMBERED.get_or_init(|| {
-        let names = declared::all().filter_map(Setting::variable);
-        names
-            .filter_map(|name| variable(py, name).map(|value| (name, value)))
-            .collect()
-    });
-}
-
-fn remembered(name: &str) -> Option<String> {
-    let mut variables = REMEMBERED.get()?.iter();
-    variables
-        .find(|(other, _)| *other == name)
-        .map(|(_, value)| value.clone())
-}
-
-/// A variable as Python sees it.
-fn variable(py: Python<'_>, name: &str) -> Option<String> {
-    let environ = py
-        .import(intern!(py, "os"))
-        .and_then(|os| os.getattr(intern!(py, "environ")))
-        .ok()?;
-    environ
-        .call_method1(intern!(py, "get"), (name,))
-        .ok()?
-        .extract()
-        .ok()
 }
 
 /// The directory the server is started in comes first among those that modules are found in.
