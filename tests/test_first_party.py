@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import signal
 import socket
 import struct
@@ -13,9 +14,11 @@ import bcrypt
 import pytest
 
 from tests.harness import eventually
+from tests.harness.plugins import INCLUDE
 from tests.harness.server import run
 
 PLAIN = "tests.apps.plain:application"
+HEADER = INCLUDE / "tricorn.h"
 
 
 @pytest.fixture(params=["sync", "gthread"])
@@ -95,6 +98,21 @@ def test_metrics_are_summed_over_workers_and_survive_them(start):
     after = int(shown().split('tricorn_requests_total{code="2xx"} ')[1].split("\n")[0])
     assert after >= counted
     assert "# TYPE tricorn_request_duration_seconds histogram" in shown()
+
+
+def test_metrics_count_every_worker_that_is_gone_under_its_cause(start):
+    server = start("metrics", arguments=("--max-requests", "1"))
+    counter = re.compile(r'tricorn_worker_exits_total\{cause="(\w+)"\} (\d+)')
+
+    def shown():
+        return {cause: int(count) for cause, count in counter.findall(server.get("/metrics").text)}
+
+    causes = set(re.findall(r'#define TRICORN_CAUSE_\w+ "(\w+)"', HEADER.read_text()))
+    assert len(causes) >= 11
+    assert set(shown()) == causes | {"other"}, "each is there before it happens"
+    server.get("/hello")
+    eventually(lambda: shown()["max_requests"] >= 1, "a worker that was replaced is counted")
+    assert shown()["other"] == 0
 
 
 def test_what_a_dead_worker_had_in_flight_is_taken_back(start):

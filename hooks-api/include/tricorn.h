@@ -519,7 +519,7 @@ typedef struct tricorn_worker_event {
    */
   int32_t signal;
   /*
-   `child_exit`: why it is gone: asked, timeout, boot, retired, failed, crash.
+   `child_exit`: why it is gone: a `CAUSE_` text, or one of a later server's.
    */
   struct tricorn_str cause;
 } tricorn_worker_event;
@@ -1542,6 +1542,11 @@ typedef struct tricorn_shm {
  */
 typedef const struct tricorn_entry *(*tricorn_entry_function)(const struct tricorn_host *host);
 
+/*
+ Every cause.
+ */
+#define TRICORN_CAUSES { TRICORN_CAUSE_ASKED, TRICORN_CAUSE_TIMEOUT, TRICORN_CAUSE_REQUEST_TIMEOUT, TRICORN_CAUSE_BOOT, TRICORN_CAUSE_MAX_REQUESTS, TRICORN_CAUSE_MEMORY, TRICORN_CAUSE_AGE, TRICORN_CAUSE_RETIRED, TRICORN_CAUSE_FAILED, TRICORN_CAUSE_CRASH, TRICORN_CAUSE_OOM, }
+
 #define TRICORN_ENTRY_SYMBOL "tricorn_plugin_entry_v1"
 
 #define TRICORN_VENDOR "tricorn"
@@ -1561,6 +1566,19 @@ typedef const struct tricorn_entry *(*tricorn_entry_function)(const struct trico
 #define TRICORN_INTERFACE_LOGGER "tricorn.logger/1"
 
 #define TRICORN_INTERFACE_ACCESS_FORMAT "tricorn.access-format/1"
+
+/* Why a worker is gone: `cause` of a tricorn_worker_event on child_exit. */
+#define TRICORN_CAUSE_ASKED "asked"
+#define TRICORN_CAUSE_TIMEOUT "timeout"
+#define TRICORN_CAUSE_REQUEST_TIMEOUT "request_timeout"
+#define TRICORN_CAUSE_BOOT "boot"
+#define TRICORN_CAUSE_MAX_REQUESTS "max_requests"
+#define TRICORN_CAUSE_MEMORY "memory"
+#define TRICORN_CAUSE_AGE "age"
+#define TRICORN_CAUSE_RETIRED "retired"
+#define TRICORN_CAUSE_FAILED "failed"
+#define TRICORN_CAUSE_CRASH "crash"
+#define TRICORN_CAUSE_OOM "oom"
 
 /* Whether a struct that the other side has filled in reaches past a field. */
 #define TRICORN_HAS(pointer, type, field) \

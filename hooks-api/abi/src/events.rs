@@ -114,7 +114,7 @@ pub struct WorkerEvent {
     pub exit_code: i32,
     /// `child_exit`: the signal that killed it, or 0.
     pub signal: i32,
-    /// `child_exit`: why it is gone: asked, timeout, boot, retired, failed, crash.
+    /// `child_exit`: why it is gone: a `CAUSE_` text, or one of a later server's.
     pub cause: Str,
 }
 

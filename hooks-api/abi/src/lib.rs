@@ -29,6 +29,7 @@
 #![no_std]
 
 mod basics;
+mod causes;
 mod codes;
 mod entry;
 mod events;
@@ -42,6 +43,7 @@ mod text;
 mod worker;
 
 pub use basics::*;
+pub use causes::*;
 pub use codes::*;
 pub use entry::*;
 pub use events::*;

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The sources in the order they stand in the header.
-const SOURCES: [&str; 12] = [
-    "codes", "text", "events", "host", "worker", "entry", "basics", "http", "response", "metrics",
+const SOURCES: [&str; 13] = [
+    "codes", "text", "causes", "events", "host", "worker", "entry", "basics", "http", "response", "metrics",
     "shm", "logs",
 ];
 
@@ -230,6 +230,11 @@ fn trailer() -> String {
     let mut text = String::new();
     for (name, value) in TEXTS {
         writeln!(text, "\n#define TRICORN_{name} \"{value}\"").unwrap();
+    }
+    text.push_str("\n/* Why a worker is gone: `cause` of a tricorn_worker_event on child_exit. */\n");
+    for cause in tricorn_abi::CAUSES {
+        let name = cause.to_uppercase();
+        writeln!(text, "#define TRICORN_CAUSE_{name} \"{cause}\"").unwrap();
     }
     text.push_str(
         "

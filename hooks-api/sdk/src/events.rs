@@ -26,7 +26,7 @@ pub struct WorkerEvent {
     pub exit_code: Option<i32>,
     /// On `child_exit`: the signal that killed it.
     pub signal: Option<i32>,
-    /// On `child_exit`: why it is gone: asked, timeout, boot, retired, failed, crash.
+    /// On `child_exit`: why it is gone: one of [`abi::CAUSES`], or one of a later server's.
     pub cause: String,
 }
 

@@ -327,7 +327,13 @@ macro_rules! __call {
     (request_error, $($rest:tt)*) => { $crate::__call!(@ refusal $($rest)*) };
     (conn_open, $($rest:tt)*) => { $crate::__call!(@ connection $($rest)*) };
     (conn_close, $($rest:tt)*) => { $crate::__call!(@ connection $($rest)*) };
-    ($other:ident, $($rest:tt)*) => { 0 };
+    ($other:ident, $($rest:tt)*) => {
+        ::core::compile_error!(::core::concat!(
+            "handlers of ",
+            ::core::stringify!($other),
+            " have no shape: what are they called with?"
+        ))
+    };
 }
 
 /// Exports the plugins of a crate: once, in the crate that is built as a `cdylib`.

@@ -1,6 +1,7 @@
 //! Prometheus text on a path of its own: what the server does, summed over all workers, with the
 //! metrics of the other plugins. It is answered without the application, and without Python.
 
+use tricorn_hooks::abi::CAUSES;
 use tricorn_hooks::prelude::*;
 
 #[derive(Deserialize)]
@@ -21,13 +22,14 @@ impl Default for Options {
     }
 }
 
-/// Why a worker can be gone, as the server says it.
-const CAUSES: [&str; 6] = ["asked", "timeout", "boot", "retired", "failed", "crash"];
+/// What a cause is counted as that this version of the plugin does not know: none goes uncounted.
+const OTHER: &str = "other";
 
 struct Shared {
     options: Options,
     numbers: Numbers,
     workers: Gauge,
+    /// In the order of `CAUSES`, and last those of a cause that is not among them.
     exits: Vec<Counter>,
 }
 
@@ -106,7 +108,7 @@ impl StagedPlugin for Prometheus {
         }
         let metrics = arbiter.metrics()?;
         let help = "Workers that have ended, by the cause.";
-        let exit = |cause: &&str| {
+        let exit = |cause: &str| {
             metrics.counter(
                 "tricorn_worker_exits_total",
                 &format!("cause=\"{cause}\""),
@@ -117,7 +119,11 @@ impl StagedPlugin for Prometheus {
             options,
             numbers: Numbers::define(metrics)?,
             workers: metrics.gauge("tricorn_workers", "", "Workers that the server keeps.")?,
-            exits: CAUSES.iter().map(exit).collect::<Result<_>>()?,
+            exits: CAUSES
+                .into_iter()
+                .chain([OTHER])
+                .map(exit)
+                .collect::<Result<_>>()?,
         })
     }
 
@@ -186,8 +192,9 @@ impl Prometheus {
     }
 
     fn mourn(shared: &Shared, worker: &Departure) {
-        let cause = CAUSES.iter().position(|cause| *cause == worker.cause);
-        if let Some(counter) = cause.and_then(|place| shared.exits.get(place)) {
+        let mut causes = CAUSES.iter();
+        let place = causes.position(|cause| *cause == worker.cause);
+        if let Some(counter) = shared.exits.get(place.unwrap_or(CAUSES.len())) {
             counter.increment();
         }
     }
@@ -240,11 +247,19 @@ mod tests {
     #[test]
     fn workers_that_are_gone_are_counted_by_cause() {
         let host = host("{}");
-        host.worker_event(abi::EVENT_CHILD_EXIT, "timeout").unwrap();
-        assert_eq!(
-            host.metric(r#"tricorn_worker_exits_total{cause="timeout"}"#),
-            Some(1)
-        );
+        let count = |cause: &str| {
+            host.metric(&format!(
+                "tricorn_worker_exits_total{{cause=\"{cause}\"}}"
+            ))
+        };
+        for cause in CAUSES {
+            assert_eq!(count(cause), Some(0), "{cause} is there before it happens");
+            host.worker_event(abi::EVENT_CHILD_EXIT, cause).unwrap();
+            assert_eq!(count(cause), Some(1), "{cause}");
+        }
+        host.worker_event(abi::EVENT_CHILD_EXIT, "of a later server")
+            .unwrap();
+        assert_eq!(count("other"), Some(1));
     }
 
     #[test]

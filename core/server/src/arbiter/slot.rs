@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use tricorn_abi as abi;
+
 use super::pauses::SETTLED;
 use crate::hooks::Age;
 
@@ -42,21 +44,37 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every cause.
+    #[cfg(test)]
+    const ALL: [Self; abi::CAUSES.len()] = [
+        Self::Asked,
+        Self::Timeout,
+        Self::RequestTimeout,
+        Self::Boot,
+        Self::MaxRequests,
+        Self::Memory,
+        Self::Age,
+        Self::Retired,
+        Self::Failed,
+        Self::Crash,
+        Self::OutOfMemory,
+    ];
+
     /// The word for it: what `worker.exit_cause` says in `child_exit`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Asked => "asked",
-            Self::Timeout => "timeout",
-            Self::RequestTimeout => "request_timeout",
-            Self::Boot => "boot",
-            Self::MaxRequests => "max_requests",
-            Self::Memory => "memory",
-            Self::Age => "age",
-            Self::Retired => "retired",
-            Self::Failed => "failed",
-            Self::Crash => "crash",
-            Self::OutOfMemory => "oom",
+            Self::Asked => abi::CAUSE_ASKED,
+            Self::Timeout => abi::CAUSE_TIMEOUT,
+            Self::RequestTimeout => abi::CAUSE_REQUEST_TIMEOUT,
+            Self::Boot => abi::CAUSE_BOOT,
+            Self::MaxRequests => abi::CAUSE_MAX_REQUESTS,
+            Self::Memory => abi::CAUSE_MEMORY,
+            Self::Age => abi::CAUSE_AGE,
+            Self::Retired => abi::CAUSE_RETIRED,
+            Self::Failed => abi::CAUSE_FAILED,
+            Self::Crash => abi::CAUSE_CRASH,
+            Self::OutOfMemory => abi::CAUSE_OOM,
         }
     }
 }
@@ -190,5 +208,21 @@ impl Slot {
     /// Whether it serves, or has served, for long enough to be trusted.
     pub(super) fn has_settled(&self, now: Instant) -> bool {
         self.ready_at.is_some_and(|at| at + SETTLED <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_in_the_list_that_plugins_have_and_in_the_guide() {
+        assert_eq!(Cause::ALL.map(Cause::name), abi::CAUSES);
+        let guide = include_str!("../../../../docs/operations.md");
+        let (_, table) = guide.split_once("| cause | |").unwrap_or_default();
+        let (table, _) = table.split_once("\n\n").unwrap_or_default();
+        for cause in abi::CAUSES {
+            assert!(table.contains(&format!("`{cause}`")), "{cause} is not told of");
+        }
     }
 }
