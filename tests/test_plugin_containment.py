@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 
@@ -36,8 +37,39 @@ def test_three_panics_in_a_minute_set_a_plugin_aside(server, arguments, required
         assert server.get("/panic").status == 500
     log = server.wait_for_log("is set aside: three panics within a minute")
     assert "Plugin test.probe is set aside" in log
+    assert ("requests pass unguarded by it" in log) != required
     assert server.get("/panic").status == status, "the application's own, or 503"
     assert server.get("/hello").status == (503 if required else 200)
+
+
+@pytest.mark.parametrize("event", ["conn_open", "request_head", "pre_request", "response_start"])
+def test_a_guard_that_is_set_aside_lets_nobody_in(server, event):
+    path = str(compiled("guard", f"-DEVENT=TRICORN_EVENT_{event.upper()}"))
+    server.start(PLAIN, config=f"plugins = [{path!r}]\n")
+    for _ in range(3):
+        with server.connect() as client, contextlib.suppress(Closed, ConnectionError):
+            client.get("/hello")
+    log = server.wait_for_log("is set aside: three panics within a minute")
+    assert "until a reload requests are answered with 503" in log
+    assert server.get("/hello").status == 503
+
+
+def test_the_operator_has_the_last_word_on_what_is_required(server):
+    path = str(compiled("guard"))
+    server.start(PLAIN, config=f"plugins = [{{'path': {path!r}, 'required': False}}]\n")
+    for _ in range(3):
+        assert server.get("/hello").status == 500
+    server.wait_for_log("requests pass unguarded by it")
+    assert server.get("/hello").status == 200
+
+
+GUARDS = {"auth-basic": True, "rate-limit": True, "health": False}
+
+
+@pytest.mark.parametrize(("name", "guards"), GUARDS.items())
+def test_plugins_that_keep_requests_out_are_required_by_themselves(tmp_path, name, guards):
+    done = run(tmp_path, "plugin", "inspect", str(built(f"tricorn-plugin-{name}")))
+    assert ("required: without it requests are answered with 503" in done.stdout) == guards
 
 
 EVENTS = {

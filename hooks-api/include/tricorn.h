@@ -384,6 +384,12 @@
 #define TRICORN_PLUGIN_THREAD_SAFE 1
 
 /*
+ Plugin flag: requests are not served without it. Should it be set aside, they are answered with
+ 503, unless the operator has said `required: False`. For whatever keeps requests out.
+ */
+#define TRICORN_PLUGIN_REQUIRED 2
+
+/*
  Handler flag: an event that this server does not know is passed over; without it such a
  plugin is refused.
  */
@@ -1541,11 +1547,6 @@ typedef struct tricorn_shm {
  to static data, and never fails.
  */
 typedef const struct tricorn_entry *(*tricorn_entry_function)(const struct tricorn_host *host);
-
-/*
- Every cause.
- */
-#define TRICORN_CAUSES { TRICORN_CAUSE_ASKED, TRICORN_CAUSE_TIMEOUT, TRICORN_CAUSE_REQUEST_TIMEOUT, TRICORN_CAUSE_BOOT, TRICORN_CAUSE_MAX_REQUESTS, TRICORN_CAUSE_MEMORY, TRICORN_CAUSE_AGE, TRICORN_CAUSE_RETIRED, TRICORN_CAUSE_FAILED, TRICORN_CAUSE_CRASH, TRICORN_CAUSE_OOM, }
 
 #define TRICORN_ENTRY_SYMBOL "tricorn_plugin_entry_v1"
 

@@ -32,6 +32,9 @@ pub const BUILD_NO_PANICS: u64 = 4;
 /// Plugin flag: its handlers may be called by several threads at once. Without it the server calls
 /// one at a time, which costs a lock.
 pub const PLUGIN_THREAD_SAFE: u32 = 1;
+/// Plugin flag: requests are not served without it. Should it be set aside, they are answered with
+/// 503, unless the operator has said `required: False`. For whatever keeps requests out.
+pub const PLUGIN_REQUIRED: u32 = 2;
 
 /// Handler flag: an event that this server does not know is passed over; without it such a
 /// plugin is refused.

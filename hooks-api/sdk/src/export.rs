@@ -50,6 +50,15 @@ pub struct Described {
 }
 
 impl Described {
+    /// The same, and whether requests are not to be served without it.
+    #[must_use]
+    pub fn required(mut self, is_required: bool) -> Self {
+        if is_required {
+            self.functions.flags |= abi::PLUGIN_REQUIRED;
+        }
+        self
+    }
+
     /// Describes a plugin.
     #[must_use]
     pub fn of<P: StagedPlugin>(

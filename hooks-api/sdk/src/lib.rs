@@ -341,10 +341,16 @@ macro_rules! __call {
 /// ```text
 /// export_plugin!(Type, id = "org.example.name", description = "What it does");
 /// export_plugin!(One, id = "org.example.one"; Two, id = "org.example.two");
+/// export_plugin!(Guard, id = "org.example.guard", description = "Keeps out", required = true);
 /// ```
+///
+/// A plugin that is `required` guards: should it be set aside, because it has panicked three times or
+/// workers have died in it, requests are answered with 503 and not served without it. The operator's own
+/// word (`"required": False`) goes before.
 #[macro_export]
 macro_rules! export_plugin {
-    ($($plugin:ty, id = $id:expr $(, description = $description:expr)?);+ $(;)?) => {
+    ($($plugin:ty, id = $id:expr $(, description = $description:expr)?
+       $(, required = $required:expr)? $(,)?);+ $(;)?) => {
         /// What the server calls to find out what is in this file.
         ///
         /// # Safety
@@ -359,7 +365,7 @@ macro_rules! export_plugin {
                     $id,
                     ::core::env!("CARGO_PKG_VERSION"),
                     ::core::concat!($($description)?),
-                )),+];
+                )$(.required($required))?),+];
                 $crate::__private::entry(&plugins).expose_provenance()
             });
             ::core::ptr::with_exposed_provenance(*entry)

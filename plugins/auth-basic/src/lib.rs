@@ -234,7 +234,8 @@ on!(AuthBasic, request_head => guard, priority: -20);
 export_plugin!(
     AuthBasic,
     id = "tricorn.auth-basic",
-    description = "Asks for a user name and a password"
+    description = "Asks for a user name and a password",
+    required = true
 );
 
 #[cfg(test)]

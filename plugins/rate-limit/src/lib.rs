@@ -168,7 +168,8 @@ on!(RateLimit, request_head => limit, priority: -50);
 export_plugin!(
     RateLimit,
     id = "tricorn.rate-limit",
-    description = "Refuses clients that send too many requests"
+    description = "Refuses clients that send too many requests",
+    required = true
 );
 
 #[cfg(test)]

@@ -89,8 +89,8 @@ pub struct PluginSpec {
     pub before: PerEvent<Vec<String>>,
     /// Beside its handlers' own constraints.
     pub after: PerEvent<Vec<String>>,
-    /// Requests are refused while it is out of order.
-    pub required: bool,
+    /// Requests are refused while it is out of order; where nothing is said, the plugin knows.
+    pub required: Option<bool>,
     /// What the file must hash to, in small letters.
     pub sha256: Option<String>,
     /// What its failing handlers mean.
@@ -170,7 +170,7 @@ fn spec(path: &str, base: &Path) -> PluginSpec {
         priority: PerEvent::default(),
         before: PerEvent::default(),
         after: PerEvent::default(),
-        required: false,
+        required: None,
         sha256: None,
         on_error: PerEvent::default(),
         on_crash: OnCrash::Continue,
@@ -203,7 +203,7 @@ fn read_key(spec: &mut PluginSpec, key: &str, value: &Value) -> Result<(), Wrong
         "before" => spec.before = per_event(value, names)?,
         "after" => spec.after = per_event(value, names)?,
         "required" => match value {
-            Value::Bool(truth) => spec.required = *truth,
+            Value::Bool(truth) => spec.required = Some(*truth),
             other => {
                 return wrong(
                     format!("{other} is neither True nor False"),
@@ -436,7 +436,7 @@ mod tests {
         assert_eq!(spec.priority.get("post_request"), None);
         assert_eq!(spec.before.get("any").unwrap()[0], "audit");
         assert_eq!(spec.on_error.get("access"), Some(&OnError::Log));
-        assert_eq!((spec.required, spec.on_crash), (true, OnCrash::Halt));
+        assert_eq!((spec.required, spec.on_crash), (Some(true), OnCrash::Halt));
         assert_eq!(spec.sha256.as_deref(), Some(&*"ab".repeat(32)));
     }
 

@@ -30,11 +30,43 @@ pub(super) struct NativeHandler {
 
 /// A plugin's handlers, for the bus.
 pub(super) fn handlers(module: &Arc<Module>) -> impl Iterator<Item = (Event, Handler)> {
-    module
-        .descriptor
-        .handlers
-        .iter()
-        .map(|descriptor| (descriptor.event, handler(module, descriptor)))
+    let own = module.descriptor.handlers.iter();
+    own.map(|descriptor| (descriptor.event, handler(module, descriptor)))
+        .chain(bolt(module).map(|bolt| (Event::RequestHead, bolt)))
+}
+
+/// Refuses requests in the place of a required plugin that is set aside and has no handler of its own
+/// where requests can be refused: one that guards connections, say.
+#[derive(Debug)]
+struct Bolt(Arc<Module>);
+
+fn bolt(module: &Arc<Module>) -> Option<Handler> {
+    let mut events = module.descriptor.handlers.iter().map(|one| one.event);
+    let decides = |event| matches!(event, Event::RequestHead | Event::PreRequest);
+    (module.is_required() && !events.any(decides)).then(|| Handler {
+        name: format!("{}/required", module.id()),
+        source: Source::Plugin(module.place, module.spec.shown.clone()),
+        tongue: Tongue::Native,
+        priority: 0,
+        before: Vec::new(),
+        after: Vec::new(),
+        goes_on: None,
+        call: Arc::new(Bolt(Arc::clone(module))),
+    })
+}
+
+impl Call for Bolt {
+    fn call(&self, _: &Occasion<'_>) -> Verdict {
+        if self.0.is_aside() {
+            Verdict::Unavailable
+        } else {
+            Verdict::Continue
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }
 
 fn handler(module: &Arc<Module>, descriptor: &HandlerDescriptor) -> Handler {
@@ -106,7 +138,7 @@ impl NativeHandler {
     fn without(&self, occasion: &Occasion<'_>) -> Verdict {
         let decides =
             payload::passage(occasion).is_some_and(|passage| passage.borrow().stage.is_open());
-        if self.module.spec.required && decides {
+        if self.module.is_required() && decides {
             Verdict::Unavailable
         } else {
             Verdict::Continue

@@ -184,6 +184,12 @@ impl Module {
         abi::ERROR
     }
 
+    /// Returns true if requests are not to be served without it: the operator's word counts, then its
+    /// own.
+    pub(super) fn is_required(&self) -> bool {
+        self.spec.required.unwrap_or(self.descriptor.is_required)
+    }
+
     /// Whether it is not called any more.
     pub(super) fn is_aside(&self) -> bool {
         self.is_aside.load(Ordering::Relaxed)
@@ -192,10 +198,10 @@ impl Module {
     /// Does without it from now on; workers that are forked later do so from the start.
     pub fn set_aside(&self, why: &str) {
         if !self.is_aside.swap(true, Ordering::Relaxed) {
-            let consequence = if self.spec.required {
+            let consequence = if self.is_required() {
                 "requests are answered with 503"
             } else {
-                "requests are served without it"
+                "requests pass unguarded by it ('required': True would refuse them)"
             };
             let id = self.id();
             log::error!("Plugin {id} is set aside: {why}; until a reload {consequence}");

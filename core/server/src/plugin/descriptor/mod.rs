@@ -59,6 +59,8 @@ pub struct Descriptor {
     pub description: String,
     /// Its handlers may be called by several threads at once.
     pub is_thread_safe: bool,
+    /// Requests are not served without it, unless the operator wants that.
+    pub is_required: bool,
     /// Its handlers.
     pub handlers: Vec<HandlerDescriptor>,
     /// Its functions: what it does not have is null.
@@ -261,6 +263,7 @@ unsafe fn read_plugin(plugin: &abi::Plugin, faults: &mut Vec<String>) -> Descrip
         version,
         description,
         is_thread_safe: plugin.flags & abi::PLUGIN_THREAD_SAFE != 0,
+        is_required: plugin.flags & abi::PLUGIN_REQUIRED != 0,
         handlers,
         functions: *plugin,
     }

@@ -77,6 +77,12 @@ fn describe(contents: &Contents) -> String {
             "called by one thread at a time"
         };
         let _ = writeln!(text, "             {threads}");
+        if plugin.is_required {
+            let _ = writeln!(
+                text,
+                "             required: without it requests are answered with 503"
+            );
+        }
         for handler in &plugin.handlers {
             let mut why = format!("priority {}", handler.priority);
             for (word, names) in [("before", &handler.before), ("after", &handler.after)] {
