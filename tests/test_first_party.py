@@ -9,12 +9,16 @@ import signal
 import socket
 import struct
 import time
+from importlib import metadata
+from pathlib import Path
 
 import bcrypt
 import pytest
+import tricorn
+from tricorn import plugins
 
 from tests.harness import eventually
-from tests.harness.plugins import INCLUDE
+from tests.harness.plugins import INCLUDE, ROOT
 from tests.harness.server import run
 
 PLAIN = "tests.apps.plain:application"
@@ -41,6 +45,30 @@ def start(server, request):
 
 def basic(pair):
     return f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def test_a_build_leaves_all_of_them_where_package_finds_them():
+    folder = Path(tricorn.__file__).parent / "_plugins"
+    offered = metadata.entry_points(group="tricorn.plugins")
+    assert {entry.name for entry in offered} == {path.name for path in (ROOT / "plugins").iterdir()}
+    for entry in offered:
+        assert (folder / Path(entry.load()()).name).is_file(), f"{entry.name}: run make build"
+
+
+def test_of_two_builds_of_a_plugin_the_later_is_taken(tmp_path, monkeypatch):
+    files = [tmp_path / place / "libtricorn_plugin_health.so" for place in ("one", "two")]
+    for age, file in enumerate(files):
+        file.parent.mkdir()
+        file.touch()
+        os.utime(file, (1000 - age, 1000 - age))
+    monkeypatch.setattr("tricorn.plugins._PLACES", [file.parent for file in files])
+    assert plugins.health() == str(files[0])
+    os.utime(files[1], (2000, 2000))
+    assert plugins.health() == str(files[1])
+    for file in files:
+        file.unlink()
+    with pytest.raises(FileNotFoundError, match="run make build"):
+        plugins.health()
 
 
 def test_request_id_is_in_environ_and_in_the_answer(start):

@@ -1,7 +1,8 @@
 """Building the wheel: maturin's, with the SDK's sources and the first-party plugins packed in.
 
 ``pip install .`` calls this. What is packed is put into the package's folder for the time of the
-build, and taken away again.
+build, and taken away again, but for plugins that were there before: those of the checkout itself,
+which ``make build`` leaves there (``python tools/backend.py PROFILE``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,12 +49,13 @@ def build_wheel(
 @contextmanager
 def packed() -> Iterator[None]:
     """Have the SDK and the plugins in the package's folder."""
+    passing = [SDK] if PLUGINS.exists() else [SDK, PLUGINS]
     try:
         pack_sdk()
-        pack_plugins()
+        pack_plugins("fast")
         yield
     finally:
-        for folder in (SDK, PLUGINS):
+        for folder in passing:
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -85,17 +88,24 @@ def manifest(workspace: str) -> str:
     return "\n".join(line for line in text.splitlines() if 'path = "core/' not in line) + "\n"
 
 
-def pack_plugins() -> None:
-    """Build the first-party plugins, and copy them."""
+def pack_plugins(profile: str) -> None:
+    """Build the first-party plugins in a profile of cargo's, and copy them."""
     names = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/Cargo.toml"))
     if not names:
         return
     crates = [argument for name in names for argument in ("-p", f"tricorn-plugin-{name}")]
     cargo = os.environ.get("CARGO", "cargo")
-    command = [cargo, "build", "--quiet", "--locked", "--profile", "fast", *crates]
+    command = [cargo, "build", "--quiet", "--locked", "--profile", profile, *crates]
     subprocess.run(command, cwd=ROOT, check=True)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "fast"
+    folder = "debug" if profile == "dev" else profile
+    target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / folder
     PLUGINS.mkdir(exist_ok=True)
     for name in names:
         file = f"libtricorn_plugin_{name.replace('-', '_')}.so"
-        shutil.copy(target / file, PLUGINS / file)
+        # A server that reads the file meanwhile sees the old one or the new one, whole.
+        shutil.copy(target / file, PLUGINS / f"{file}.new")
+        (PLUGINS / f"{file}.new").replace(PLUGINS / file)
+
+
+if __name__ == "__main__":
+    pack_plugins(sys.argv[1])

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
-#: Where they stand: in the package, or, in a checkout, where cargo leaves them.
+#: Where they stand: in the package, and, in a checkout, where cargo leaves them.
 _PLACES = [_HERE / "_plugins", *(_HERE.parents[1] / "target" / kind for kind in ("fast", "debug"))]
 
 
 def _find(name: str) -> str:
     file = f"libtricorn_plugin_{name.replace('-', '_')}.so"
-    for place in _PLACES:
-        if (place / file).is_file():
-            return str(place / file)
-    raise FileNotFoundError(f"{file} was not built: run make plugins")
+    built = [place / file for place in _PLACES if (place / file).is_file()]
+    if not built:
+        raise FileNotFoundError(f"{file} was not built: run make build in the checkout")
+    # After `make plugins` the one in the package is an earlier one.
+    return str(max(built, key=lambda path: path.stat().st_mtime))
 
 
 def auth_basic() -> str:
