@@ -50,6 +50,15 @@ def test_it_ends_by_the_signal_that_it_died_of(tmp_path, how):
     assert done.returncode == -WAYS[how]
 
 
+@pytest.mark.parametrize(("event", "code"), [("on_starting", 0), ("when_ready", 7)])
+def test_an_arbiter_that_is_ended_inside_a_plugin_says_where(tmp_path, event, code):
+    done = start_with(tmp_path, crash_at(event, f"exit({code})"))
+    assert done.returncode == code
+    last = done.stderr.splitlines()[-1]
+    assert last.endswith(f" exits inside org.example.fixture/{event}"), done.stderr
+    assert "[CRITICAL] Arbiter (pid " in last
+
+
 @pytest.mark.parametrize("how", ["touch_nothing()", "abort()"])
 def test_faulthandler_still_shows_pythons_stack(tmp_path, how):
     done = start_with(tmp_path, crash_at("when_ready", how), PYTHONFAULTHANDLER="1")

@@ -151,6 +151,96 @@ def test_a_worker_that_ends_or_hangs_inside_a_plugin_is_attributed_too(server, a
         server.wait_for_log("it is inside org.example.fixture/pre_request")
 
 
+#: What a handler does instead of coming back, and how its worker is seen to end.
+WAYS = {
+    "exit(0)": "exited with code 0",
+    "exit(7)": "exited with code 7",
+    "_exit(0)": "exited with code 0",
+    "pthread_exit(0)": "died of SIGABRT",
+    "throw_it()": "died of SIGABRT",
+}
+
+
+def leaver(how, *flags):
+    return str(compiled("leaves", f"-DHOW={how}", *flags))
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_worker_that_a_handler_leaves_is_attributed(server, arguments, how):
+    path = leaver(how)
+    config = f"plugins = [{{'path': {path!r}, 'on_crash': 'disable'}}]\n"
+    server.start(PLAIN, *arguments, config=config)
+    for count in range(1, 4):
+        with server.connect() as client, pytest.raises((Closed, ConnectionResetError, OSError)):
+            client.get("/leave")
+        server.wait_for_log(f"{WAYS[how]} inside org.example.fixture/pre_request", count=count)
+    server.wait_for_log("is set aside: three workers died in it within a minute")
+    eventually(lambda: server.get("/leave").status == 500, "the application's own")
+
+
+@pytest.mark.parametrize("event", ["request_head", "response_start", "access", "worker_exit"])
+def test_whichever_event_it_is_left_in(server, event):
+    flag = f"-DEVENT=TRICORN_EVENT_{event.upper()}"
+    always = ["-DALWAYS"] if event == "worker_exit" else []
+    server.start(PLAIN, "--plugin", leaver("throw_it()", flag, *always))
+    if always:
+        server.send_signal(signal.SIGTERM)
+    else:
+        with server.connect() as client, contextlib.suppress(Closed, ConnectionError):
+            client.get("/leave")
+    server.wait_for_log(f"died of SIGABRT inside org.example.fixture/{event}")
+    assert f"org.example.fixture/{event} was left by a C++ exception or pthread_exit" in server.log
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_thread_of_a_plugins_own_that_ends_the_worker_is_attributed(server, how):
+    server.start(PLAIN, "--plugin", leaver(how, "-DTHREAD"))
+    if how == "_exit(0)":
+        # Nobody can see which thread it was.
+        words = "Booting worker"
+    else:
+        words = f"{WAYS[how]} inside org.example.fixture/a thread of its own"
+    with server.connect() as client, contextlib.suppress(Closed, ConnectionError):
+        client.get("/leave")
+    server.wait_for_log(words, count=2 if how == "_exit(0)" else 1)
+
+
+def test_workers_that_hang_in_a_plugin_again_and_again_count_too(server, arguments):
+    path = str(compiled("segfault"))
+    server.start(
+        PLAIN,
+        *arguments,
+        "-w",
+        "3",
+        "--timeout",
+        "1",
+        config=f"plugins = [{{'path': {path!r}, 'on_crash': 'disable'}}]\nabort_grace = 1\n",
+    )
+    clients = [server.connect().request("/hold") for _ in range(3)]
+    server.wait_for_log("is set aside: three workers died in it within a minute")
+    for client in clients:
+        client.close()
+    eventually(lambda: server.get("/hello").text == "hello", "it serves on")
+
+
+def test_a_deciding_thread_that_panics_costs_its_own_request(server, arguments):
+    entry = {"path": str(built("fixture-probe")), "options": {"decider": True}}
+    server.start(PLAIN, *arguments, config=f"plugins = [{entry!r}]\n")
+    pid = server.get("/pid").text
+    assert server.get("/decide").text == "decided"
+    assert server.get("/decide/panic").status == 500
+    log = server.wait_for_log("its thread 'decider' has panicked; the instance is made anew")
+    assert "asked to, in the decider" in log
+    eventually(lambda: server.get("/decide").text == "decided", "another thread decides")
+    assert server.get("/pid").text == pid
+    for count in (2, 3):
+        eventually(lambda: server.get("/decide").text == "decided", "another thread decides")
+        assert server.get("/decide/panic").status == 500
+        server.wait_for_log("its thread 'decider' has panicked", count=count)
+    server.wait_for_log("Plugin test.probe is set aside: three panics within a minute")
+    assert server.get("/hello").text == "hello"
+
+
 def test_deaths_before_a_reload_are_not_held_against_what_it_has_brought(server):
     path = str(compiled("segfault"))
     server.start(PLAIN, config=f"plugins = [{{'path': {path!r}, 'on_crash': 'disable'}}]\n")

@@ -105,6 +105,21 @@ def test_a_token_that_is_dropped_closes_and_one_that_is_kept_times_out(probe):
     assert server.get("/hello").text == "hello"
 
 
+HEAD_HANDLER = "request_head handler test.probe/head"
+
+
+@pytest.mark.parametrize(
+    ("target", "handler"),
+    [("/never", "pre_request handler test.probe/ready"), ("/head/never", HEAD_HANDLER)],
+)
+def test_a_suspension_that_nobody_ends_names_who_has_it(server, arguments, target, handler):
+    entries = [str(built("plugin-hello")), str(built("fixture-probe"))]
+    server.start(PLAIN, *arguments, "-t", "1", config=f"plugins = {entries!r}\n")
+    assert server.get(target).status == 503
+    line = f"{target}: {handler} (from plugin {entries[1]}) has suspended this request"
+    server.wait_for_log(f"{line} and has not decided in time (after 'timeout')")
+
+
 def test_a_token_that_is_not_returned_on_decides_nothing(probe):
     server = probe()
     assert server.get("/stray-token").status == 500
@@ -127,6 +142,8 @@ def test_what_is_suspended_is_answered_before_the_worker_leaves(probe):
         server.send_signal(signal.SIGTERM)
         assert waiting.reply().status == 503
     assert server.wait() == 0
+    assert "test.probe/ready" in server.log
+    assert "has not decided in time (the worker leaves)" in server.log
 
 
 def test_a_handler_closes_a_connection(probe):

@@ -783,6 +783,12 @@ typedef struct tricorn_worker {
    leaving, else 0. Not on a thread that runs requests.
    */
   int32_t (*wait_for_stop)(void *ctx, uint64_t milliseconds);
+  /*
+   `[any]` Says that the calling thread, one of `spawn`, has panicked, and does no more what it was
+   there for: the instance is not called again, and another is made, as after a handler's panic.
+   `WRONG_PROCESS` on any other thread.
+   */
+  int32_t (*panicked)(void *ctx);
 } tricorn_worker;
 
 /*
@@ -895,7 +901,7 @@ typedef struct tricorn_plugin {
   void (*module_destroy)(void *module);
   /*
    `[worker]` Makes the instance of a worker, after the fork and before `post_fork`; again
-   after a panic, then on the thread that had it. May be null: the instance is then the module.
+   after a panic, then on the thread that had it, be it one of the plugin's own. May be null: the instance is then the module.
    */
   int32_t (*worker_create)(void *module,
                            const struct tricorn_host *host,
@@ -1663,13 +1669,14 @@ TRICORN_ASSERT(offsetof(tricorn_worker_info, pid) == 16);
 TRICORN_ASSERT(offsetof(tricorn_worker_info, threads) == 20);
 TRICORN_ASSERT(offsetof(tricorn_worker_info, workers) == 24);
 TRICORN_ASSERT(offsetof(tricorn_worker_info, reserved) == 28);
-TRICORN_ASSERT(sizeof(tricorn_worker) == 40);
+TRICORN_ASSERT(sizeof(tricorn_worker) == 48);
 TRICORN_ASSERT(offsetof(tricorn_worker, struct_size) == 0);
 TRICORN_ASSERT(offsetof(tricorn_worker, reserved) == 4);
 TRICORN_ASSERT(offsetof(tricorn_worker, stop) == 8);
 TRICORN_ASSERT(offsetof(tricorn_worker, is_stopping) == 16);
 TRICORN_ASSERT(offsetof(tricorn_worker, spawn) == 24);
 TRICORN_ASSERT(offsetof(tricorn_worker, wait_for_stop) == 32);
+TRICORN_ASSERT(offsetof(tricorn_worker, panicked) == 40);
 TRICORN_ASSERT(sizeof(tricorn_entry) == 104);
 TRICORN_ASSERT(offsetof(tricorn_entry, magic) == 0);
 TRICORN_ASSERT(offsetof(tricorn_entry, struct_size) == 8);

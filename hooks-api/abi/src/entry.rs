@@ -132,7 +132,7 @@ pub struct Plugin {
     /// `[arbiter]` Takes a module down: no worker uses its configuration any longer. May be null.
     pub module_destroy: Option<unsafe extern "C-unwind" fn(module: *mut c_void)>,
     /// `[worker]` Makes the instance of a worker, after the fork and before `post_fork`; again
-    /// after a panic, then on the thread that had it. May be null: the instance is then the module.
+    /// after a panic, then on the thread that had it, be it one of the plugin's own. May be null: the instance is then the module.
     pub worker_create: Option<
         unsafe extern "C-unwind" fn(
             module: *mut c_void,

@@ -51,4 +51,8 @@ pub struct Worker {
     /// `[any]` Sleeps until the worker is leaving, for so many milliseconds at most; 1 if it is
     /// leaving, else 0. Not on a thread that runs requests.
     pub wait_for_stop: unsafe extern "C" fn(ctx: *mut c_void, milliseconds: u64) -> i32,
+    /// `[any]` Says that the calling thread, one of `spawn`, has panicked, and does no more what it was
+    /// there for: the instance is not called again, and another is made, as after a handler's panic.
+    /// `WRONG_PROCESS` on any other thread.
+    pub panicked: unsafe extern "C" fn(ctx: *mut c_void) -> i32,
 }

@@ -12,8 +12,8 @@ use std::{env, fs};
 
 /// The sources in the order they stand in the header.
 const SOURCES: [&str; 13] = [
-    "codes", "text", "causes", "events", "host", "worker", "entry", "basics", "http", "response", "metrics",
-    "shm", "logs",
+    "codes", "text", "causes", "events", "host", "worker", "entry", "basics", "http", "response",
+    "metrics", "shm", "logs",
 ];
 
 /// A field's name, offset and size.
@@ -61,7 +61,7 @@ layouts! {
         struct_size, id, age, pid, threads, workers, reserved,
     }
     Worker as "tricorn_worker" {
-        struct_size, reserved, stop, is_stopping, spawn, wait_for_stop,
+        struct_size, reserved, stop, is_stopping, spawn, wait_for_stop, panicked,
     }
     Entry as "tricorn_entry" {
         magic, struct_size, abi_major, abi_minor, abi_minor_required, reserved, build_flags, vendor,
@@ -233,7 +233,9 @@ fn trailer() -> String {
     for (name, value) in TEXTS {
         writeln!(text, "\n#define TRICORN_{name} \"{value}\"").unwrap();
     }
-    text.push_str("\n/* Why a worker is gone: `cause` of a tricorn_worker_event on child_exit. */\n");
+    text.push_str(
+        "\n/* Why a worker is gone: `cause` of a tricorn_worker_event on child_exit. */\n",
+    );
     for cause in tricorn_abi::CAUSES {
         let name = cause.to_uppercase();
         writeln!(text, "#define TRICORN_CAUSE_{name} \"{cause}\"").unwrap();

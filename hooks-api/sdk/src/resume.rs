@@ -8,7 +8,7 @@ use crate::answer::Answer;
 use crate::error::{Result, check};
 
 /// The right to decide what becomes of a suspended request, on any thread. Dropped without a
-/// decision, it closes the connection: nobody else would.
+/// decision, it closes the connection: nobody else would. Where a panic drops it, the client gets 500.
 #[derive(Debug)]
 #[must_use]
 pub struct Resume {
@@ -52,6 +52,14 @@ impl Resume {
         given
     }
 
+    /// Answers as the server does where a handler has panicked.
+    fn fail(&self) -> Result<()> {
+        Answer::text(500, "Internal Server Error\n").give(|answer| {
+            // SAFETY: the token has not been used.
+            unsafe { (self.table.resume_respond)(self.token, answer) }
+        })
+    }
+
     /// Closes the connection.
     pub fn close(self) {
         drop(self);
@@ -60,6 +68,9 @@ impl Resume {
 
 impl Drop for Resume {
     fn drop(&mut self) {
+        if std::thread::panicking() && self.fail().is_ok() {
+            return;
+        }
         // SAFETY: the token has not been used.
         let _ = check("close", unsafe { (self.table.resume_close)(self.token) });
     }

@@ -82,7 +82,9 @@ impl Worker {
     }
 
     /// Starts a thread that takes no signals. The worker waits a moment for it before it leaves: let
-    /// it look at [`Worker::wait_for_stop`]. A panic ends the thread, and is logged.
+    /// it look at [`Worker::wait_for_stop`]. A panic ends the thread, is logged, and counts as one of a
+    /// handler's: the instance is made anew, so that what its threads are there for goes on, and after
+    /// three within a minute the plugin is set aside.
     ///
     /// # Errors
     /// No more threads.
@@ -92,9 +94,16 @@ impl Worker {
             let body = unsafe { Box::from_raw(argument.cast::<Box<dyn FnOnce() + Send>>()) };
             quietly(*body);
         }
+        let table = self.table()?;
+        let ctx = self.host;
+        let body = move || {
+            if quietly(body).is_none() {
+                // SAFETY: as the ABI describes the function: this is the thread that has panicked.
+                unsafe { (table.panicked)(ctx.ctx()) };
+            }
+        };
         let body: Box<Box<dyn FnOnce() + Send>> = Box::new(Box::new(body));
         let argument = Box::into_raw(body);
-        let table = self.table()?;
         // SAFETY: as the ABI describes the function.
         let code = unsafe {
             (table.spawn)(

@@ -247,11 +247,8 @@ mod tests {
     #[test]
     fn workers_that_are_gone_are_counted_by_cause() {
         let host = host("{}");
-        let count = |cause: &str| {
-            host.metric(&format!(
-                "tricorn_worker_exits_total{{cause=\"{cause}\"}}"
-            ))
-        };
+        let count =
+            |cause: &str| host.metric(&format!("tricorn_worker_exits_total{{cause=\"{cause}\"}}"));
         for cause in CAUSES {
             assert_eq!(count(cause), Some(0), "{cause} is there before it happens");
             host.worker_event(abi::EVENT_CHILD_EXIT, cause).unwrap();

@@ -27,11 +27,10 @@ impl Driver<'_> {
             .iter()
             .position(|child| child.member.age == departed.age);
         let child = place.map(|place| self.gone.swap_remove(place));
-        let crumbs = self.board.cell(departed.id).crumbs();
-        let plugins = child.map(|child| child.plugins);
-        let scene = plugins
+        let cell = self.board.cell(departed.id);
+        let scene = child
             .as_ref()
-            .and_then(|plugins| plugins.scene_of_death(crumbs));
+            .and_then(|child| child.plugins.scene_of_death(cell.crumbs()));
         plugin::forget_worker(departed.id);
         let suspicion = self.suspect(departed);
         let cause = match suspicion {
@@ -39,7 +38,16 @@ impl Driver<'_> {
             _ => departed.cause,
         };
         let departed = &Departed { cause, ..*departed };
-        let note = match &scene {
+        let doing = match whose_doing(departed, cell.has_left()) {
+            Doing::Scene => scene.clone(),
+            Doing::Silence => child.as_ref().and_then(|child| child.stuck_in.clone()),
+            Doing::Others => None,
+        };
+        let was_inside = doing.as_ref().or(match departed.status {
+            Status::Signal(_) => scene.as_ref(),
+            Status::Code(_) => None,
+        });
+        let note = match was_inside {
             Some((_, text)) => Note::Inside(text),
             None => Note::Hint(suspicion.map_or("", hint)),
         };
@@ -48,9 +56,8 @@ impl Driver<'_> {
         let obituary = obituary(departed);
         self.fire(Hook::ChildExit, &Occasion::Gone(&obituary));
         self.host.forget_worker(departed.age);
-        if let (Some((place, _)), Some(plugins), Status::Signal(_), Cause::Crash) =
-            (scene, plugins, departed.status, departed.cause)
-            && let Some(module) = plugins.modules().get(place)
+        if let (Some((place, _)), Some(child)) = (doing, child)
+            && let Some(module) = child.plugins.modules().get(place)
         {
             self.note_crash(module);
         }
@@ -83,10 +90,15 @@ impl Driver<'_> {
     fn tell_of(&self, departed: &Departed, note: &Note) {
         let (id, pid, cause) = (departed.id, departed.pid, departed.cause.name());
         match departed.status {
-            Status::Code(0) if departed.cause == Cause::Boot => {
-                log::warn!("Worker (pid:{pid}) has left with code 0 before it served ({cause})");
+            Status::Code(0) if matches!(note, Note::Hint(_)) => {
+                if departed.cause == Cause::Boot {
+                    log::warn!(
+                        "Worker (pid:{pid}) has left with code 0 before it served ({cause})"
+                    );
+                } else {
+                    log::debug!("Worker (pid:{pid}) has left ({cause})");
+                }
             }
-            Status::Code(0) => log::debug!("Worker (pid:{pid}) has left ({cause})"),
             // As asynchronous servers do: they raise the signal again when they have shut down.
             Status::Signal(libc::SIGTERM) if departed.cause == Cause::Asked => {
                 log::debug!("Worker (pid:{pid}) has left by SIGTERM ({cause})");
@@ -135,10 +147,39 @@ impl Driver<'_> {
             OnCrash::Continue => {}
             OnCrash::Disable => module.set_aside("three workers died in it within a minute"),
             OnCrash::Halt => {
-                log::error!("Three workers died inside the same plugin: the server stops");
+                let id = module.id();
+                log::error!(
+                    "Plugin {id}: three workers died in it within a minute: the server stops"
+                );
                 self.queue.push_back(Event::Leave(Exit::Startup));
             }
         }
+    }
+}
+
+/// Whose doing it is that a worker is gone.
+#[derive(Debug, PartialEq, Eq)]
+enum Doing {
+    /// That of the plugin which it was inside of when it ended, if it was inside of one.
+    Scene,
+    /// That of the plugin which it was stuck in when it gave no sign of life, if it was.
+    Silence,
+    /// No plugin's: a thread may just have been in one when somebody else ended the process.
+    Others,
+}
+
+/// `has_left`: it has done all that was to be done before its process ends.
+fn whose_doing(departed: &Departed, has_left: bool) -> Doing {
+    match (departed.cause, departed.status) {
+        (Cause::OutOfMemory, _) => Doing::Others,
+        (Cause::Timeout | Cause::RequestTimeout, _) | (Cause::Boot, Status::Signal(_)) => {
+            Doing::Silence
+        }
+        (Cause::Crash, Status::Signal(_)) => Doing::Scene,
+        (_, Status::Code(_)) if has_left => Doing::Others,
+        // One that leaves may be killed because clients are late.
+        (_, Status::Signal(libc::SIGKILL | libc::SIGTERM)) => Doing::Others,
+        _ => Doing::Scene,
     }
 }
 
@@ -170,5 +211,35 @@ fn obituary(departed: &Departed) -> Obituary {
         code,
         signal,
         cause: departed.cause.name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_is_blamed_for_what_it_has_done_and_not_for_where_others_have_ended_it() {
+        let doing = |cause, status, has_left| {
+            let departed = Departed {
+                id: 1,
+                age: 1,
+                pid: 4711,
+                status,
+                cause,
+            };
+            whose_doing(&departed, has_left)
+        };
+        let killed = Status::Signal(libc::SIGKILL);
+        let crashed = Status::Signal(libc::SIGSEGV);
+        assert_eq!(doing(Cause::Crash, crashed, false), Doing::Scene);
+        assert_eq!(doing(Cause::Retired, Status::Code(0), false), Doing::Scene);
+        assert_eq!(doing(Cause::Failed, Status::Code(7), false), Doing::Scene);
+        assert_eq!(doing(Cause::Asked, crashed, false), Doing::Scene);
+        assert_eq!(doing(Cause::Timeout, killed, false), Doing::Silence);
+        assert_eq!(doing(Cause::Timeout, Status::Code(1), true), Doing::Silence);
+        assert_eq!(doing(Cause::Retired, Status::Code(0), true), Doing::Others);
+        assert_eq!(doing(Cause::Asked, killed, false), Doing::Others);
+        assert_eq!(doing(Cause::OutOfMemory, killed, false), Doing::Others);
     }
 }

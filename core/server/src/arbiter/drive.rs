@@ -66,6 +66,8 @@ pub(super) struct Child {
     pub(super) reports: bool,
     /// Its plugins: their modules live as long as a worker that has instances of them.
     pub(super) plugins: Arc<Plugins>,
+    /// The place of the plugin that it was stuck in when it gave no sign of life, and `id/event`.
+    pub(super) stuck_in: Option<(usize, String)>,
 }
 
 /// What a statsd was told last.
@@ -212,6 +214,7 @@ impl<'h> Driver<'h> {
                 end,
                 reports: true,
                 plugins,
+                stuck_in: None,
             });
         }
     }

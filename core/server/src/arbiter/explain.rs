@@ -20,8 +20,9 @@ pub(super) enum Silence {
 
 impl Driver<'_> {
     /// Logs what a silent worker is doing.
-    pub(super) fn explain(&self, age: Age, pid: i32, why: Silence) {
-        let Some(child) = self.children.iter().find(|child| child.member.age == age) else {
+    pub(super) fn explain(&mut self, age: Age, pid: i32, why: Silence) {
+        let mut children = self.children.iter_mut();
+        let Some(child) = children.find(|child| child.member.age == age) else {
             return;
         };
         let id = child.member.id;
@@ -39,7 +40,9 @@ impl Driver<'_> {
             let runs = seconds(now.saturating_sub(request.began));
             let _ = write!(report, "\n  it runs {request}, for {runs}");
         }
-        if let Some((_, place)) = child.plugins.scene_of_death(cell.crumbs()) {
+        let crumbs = cell.lasting_crumbs();
+        child.stuck_in = child.plugins.scene_of_death(crumbs.into_iter());
+        if let Some((_, place)) = &child.stuck_in {
             let _ = write!(report, "\n  it is inside {place}");
         }
         if cell.explains() {

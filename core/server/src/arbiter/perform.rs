@@ -160,6 +160,7 @@ impl Driver<'_> {
             end,
             reports: true,
             plugins: Arc::clone(&self.generation.plugins),
+            stuck_in: None,
         });
         self.queue.push_back(Event::Forked { age, pid });
     }

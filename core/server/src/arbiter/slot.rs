@@ -222,7 +222,10 @@ mod tests {
         let (_, table) = guide.split_once("| cause | |").unwrap_or_default();
         let (table, _) = table.split_once("\n\n").unwrap_or_default();
         for cause in abi::CAUSES {
-            assert!(table.contains(&format!("`{cause}`")), "{cause} is not told of");
+            assert!(
+                table.contains(&format!("`{cause}`")),
+                "{cause} is not told of"
+            );
         }
     }
 }

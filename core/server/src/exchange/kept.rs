@@ -1,9 +1,16 @@
 //! What handlers keep with a request, from one of its events to a later one.
 
 use std::ffi::c_void;
+use std::fmt::Debug;
 
-/// Lets go of a value: called with its holder and itself.
-pub type Release = unsafe extern "C-unwind" fn(holder: *mut c_void, value: *mut c_void);
+/// Whoever knows how to let go of a value.
+pub trait Release: Debug + Send + Sync {
+    /// Lets go of a value that is kept for a holder.
+    ///
+    /// # Safety
+    /// The value is one that was kept for this holder, and is let go of once.
+    unsafe fn release(&self, holder: *mut c_void, value: *mut c_void);
+}
 
 /// A value that a compiled handler keeps. Dropping it lets go of the value, once.
 #[derive(Debug)]
@@ -11,7 +18,7 @@ pub struct Keepsake {
     owner: usize,
     holder: *mut c_void,
     value: *mut c_void,
-    release: Option<Release>,
+    release: Option<&'static dyn Release>,
 }
 
 // SAFETY: the pointers are never followed here; their owner has promised that a value may be let go
@@ -24,13 +31,13 @@ impl Keepsake {
     /// A value that `owner`, a number, keeps.
     ///
     /// # Safety
-    /// `release` may be called once, on any thread, with `holder` and `value`.
+    /// `release` may be asked once, on any thread, to let go of `value` for `holder`.
     #[must_use]
     pub unsafe fn new(
         owner: usize,
         holder: *mut c_void,
         value: *mut c_void,
-        release: Option<Release>,
+        release: Option<&'static dyn Release>,
     ) -> Self {
         Self {
             owner,
@@ -45,7 +52,7 @@ impl Drop for Keepsake {
     fn drop(&mut self) {
         if let Some(release) = self.release {
             // SAFETY: promised to `new`; a value is dropped once.
-            unsafe { release(self.holder, self.value) }
+            unsafe { release.release(self.holder, self.value) }
         }
     }
 }
@@ -93,19 +100,24 @@ mod tests {
 
     use super::*;
 
-    unsafe extern "C-unwind" fn count(holder: *mut c_void, value: *mut c_void) {
-        // SAFETY: the test passes a counter that outlives the keepsakes.
-        let counter = unsafe { &*holder.cast::<AtomicUsize>() };
-        counter.fetch_add(value as usize, Ordering::Relaxed);
+    #[derive(Debug)]
+    struct Count;
+
+    impl Release for Count {
+        unsafe fn release(&self, holder: *mut c_void, value: *mut c_void) {
+            // SAFETY: the test passes a counter that outlives the keepsakes.
+            let counter = unsafe { &*holder.cast::<AtomicUsize>() };
+            counter.fetch_add(value as usize, Ordering::Relaxed);
+        }
     }
 
     #[test]
     fn each_value_is_let_go_of_once() {
         let counter = AtomicUsize::new(0);
         let holder = std::ptr::from_ref(&counter).cast_mut().cast::<c_void>();
-        // SAFETY: `count` may be called with the counter as long as it lives.
+        // SAFETY: `Count` may be asked with the counter as long as it lives.
         let keep = |owner, value: usize| unsafe {
-            Keepsake::new(owner, holder, value as *mut c_void, Some(count))
+            Keepsake::new(owner, holder, value as *mut c_void, Some(&Count))
         };
         let mut kept = Kept::default();
         kept.put(keep(1, 3));

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -47,7 +48,7 @@ pub struct Cell {
     /// Which compiled handler each of its threads is inside of, in the plugins' own code; 0 for
     /// none. Threads beyond these share a place.
     crumbs: [AtomicU32; CRUMBS],
-    /// What the worker does when it is asked to: bits.
+    /// What the worker does when it is asked to, and whether it has left: bits.
     abilities: AtomicU32,
     /// The request that each of its threads runs. Threads beyond these share a place.
     running: [Running; CRUMBS],
@@ -60,6 +61,8 @@ const CRUMBS: usize = 64;
 const EXPLAINS: u32 = 1;
 /// It ends requests that have run for too long.
 const ENDS_REQUESTS: u32 = 2;
+/// It has done all that was to be done before its process ends.
+const HAS_LEFT: u32 = 4;
 
 impl Cell {
     /// Begins anew for the next worker of this id.
@@ -114,6 +117,17 @@ impl Cell {
         self.abilities.load(Ordering::Acquire) & ENDS_REQUESTS != 0
     }
 
+    /// The worker has come to its end in order: whatever its threads were inside of has not ended it.
+    pub fn set_left(&self) {
+        self.abilities.fetch_or(HAS_LEFT, Ordering::Release);
+    }
+
+    /// Returns true if it has.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.abilities.load(Ordering::Acquire) & HAS_LEFT != 0
+    }
+
     /// Where the thread of this number leaves its crumb.
     #[must_use]
     pub fn crumb(&self, thread: usize) -> &AtomicU32 {
@@ -127,6 +141,26 @@ impl Cell {
             .iter()
             .map(|crumb| crumb.load(Ordering::Relaxed));
         crumbs.filter(|&crumb| crumb != 0)
+    }
+
+    /// The crumbs that stay for a moment where they are: of threads that are stuck, and not of those that
+    /// pass through.
+    #[must_use]
+    pub fn lasting_crumbs(&self) -> Vec<u32> {
+        const MOMENT: Duration = Duration::from_millis(10);
+        let read = || {
+            let crumbs = self.crumbs.iter();
+            crumbs.map(|crumb| crumb.load(Ordering::Relaxed))
+        };
+        let first: Vec<u32> = read().collect();
+        if first.iter().all(|&crumb| crumb == 0) {
+            return Vec::new();
+        }
+        std::thread::sleep(MOMENT);
+        let both = first.into_iter().zip(read());
+        both.filter(|&(before, now)| before != 0 && before == now)
+            .map(|(crumb, _)| crumb)
+            .collect()
     }
 
     /// A sign of life.
@@ -329,6 +363,15 @@ mod tests {
         }
         let seal = FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE);
         assert_eq!(fcntl(memory, seal), Err(Errno::EPERM));
+    }
+
+    #[test]
+    fn a_crumb_that_stays_where_it_is_lasts() {
+        let board = Board::new().unwrap();
+        let cell = board.cell(5);
+        assert!(cell.lasting_crumbs().is_empty());
+        cell.crumb(0).store(7, Ordering::Relaxed);
+        assert_eq!(cell.lasting_crumbs(), [7]);
     }
 
     #[test]

@@ -2,12 +2,20 @@
 //! fault that was. A worker leaves a number in its cell of shared memory, which the arbiter reads; the
 //! arbiter leaves a line (`downfall`).
 
+use std::cell::Cell;
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::downfall::Presence;
 use super::link;
 use crate::hooks::Event;
 
+/// In place of an event: it is asked what it offers.
+pub(super) const INTERFACE: u8 = 0xf7;
+/// In place of an event: a thread of the plugin's own runs.
+const THREAD: u8 = 0xf8;
+/// In place of an event: what it has kept with a request is let go of.
+pub(super) const REQUEST_DROP: u8 = 0xf9;
 /// In place of an event: the module is being taken down.
 pub(super) const MODULE_DESTROY: u8 = 0xfa;
 /// In place of an event: the module is being made.
@@ -21,10 +29,12 @@ pub(super) const CREATE: u8 = 0xfe;
 /// In place of an event: it is being taken down.
 pub(super) const DESTROY: u8 = 0xff;
 
-/// While it lives, this thread is inside a plugin.
-pub(super) struct Crumb {
+/// Word of where this thread is: inside a plugin.
+struct Crumb<'w> {
+    whose: Whose<'w>,
+    what: u8,
     cell: Option<(&'static AtomicU32, u32)>,
-    _presence: Option<Presence>,
+    presence: Option<Presence>,
 }
 
 /// The plugin that a crumb is about.
@@ -35,15 +45,73 @@ pub(super) struct Whose<'a> {
     pub(super) id: &'a str,
 }
 
-impl Crumb {
-    /// Leaves word of the plugin and of what it is called for: an event, or one of the above.
-    pub(super) fn leave(whose: Whose<'_>, what: u8) -> Self {
+/// Calls into a plugin. Should the process end meanwhile, it is known where: `what` it was called for,
+/// an event or one of the above.
+pub(super) fn inside<R>(whose: Whose<'_>, what: u8, call: impl FnOnce() -> R) -> R {
+    let crumb = Crumb::leave(whose, what);
+    let result = call();
+    crumb.lift();
+    result
+}
+
+/// Runs a thread of a plugin's own. As long as it runs it leaves no word, for the worker may end anywhere
+/// meanwhile; only where the thread itself ends the worker.
+pub(super) fn on_own_thread(whose: Whose<'_>, body: impl FnOnce()) {
+    struct Unwound(usize);
+    impl Drop for Unwound {
+        fn drop(&mut self) {
+            blame_thread(self.0);
+            end("a plugin's thread was left by a C++ exception or pthread_exit: the process ends");
+        }
+    }
+    OWNER.set(Some(whose.place));
+    let unwound = Unwound(whose.place);
+    body();
+    std::mem::forget(unwound);
+    OWNER.set(None);
+}
+
+thread_local! {
+    /// The place of the plugin whose own thread this is.
+    static OWNER: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Leaves word if a plugin's own thread calls `exit`: in a worker, once.
+pub(super) fn watch_exits() {
+    extern "C" fn tell() {
+        if let Ok(Some(place)) = OWNER.try_with(Cell::get) {
+            blame_thread(place);
+        }
+    }
+    static IS_WATCHED: Once = Once::new();
+    IS_WATCHED.call_once(|| {
+        // SAFETY: the function is there for ever; without room for it, one line less is written.
+        let _ = unsafe { libc::atexit(tell) };
+    });
+}
+
+fn blame_thread(place: usize) {
+    if let Some(cell) = link::crumb() {
+        cell.store(write(place, THREAD), Ordering::Relaxed);
+    }
+}
+
+/// Ends this process, with a line that says why.
+fn end(why: &str) -> ! {
+    crate::log::urgent().write(format_args!("{why}"));
+    std::process::abort()
+}
+
+impl<'w> Crumb<'w> {
+    fn leave(whose: Whose<'w>, what: u8) -> Self {
         if let Some(cell) = link::crumb() {
             let before = cell.load(Ordering::Relaxed);
             cell.store(write(whose.place, what), Ordering::Relaxed);
             return Self {
+                whose,
+                what,
                 cell: Some((cell, before)),
-                _presence: None,
+                presence: None,
             };
         }
         let who = match what == Event::PreExec as u8 {
@@ -52,17 +120,38 @@ impl Crumb {
         };
         let place = || format!("{}/{}", whose.id, name(what).unwrap_or("?"));
         Self {
+            whose,
+            what,
             cell: None,
-            _presence: Presence::leave(who, place),
+            presence: Presence::leave(who, place),
         }
     }
-}
 
-impl Drop for Crumb {
-    fn drop(&mut self) {
+    /// The plugin has come back.
+    fn lift(mut self) {
+        self.wipe();
+        std::mem::forget(self);
+    }
+
+    fn wipe(&mut self) {
         if let Some((cell, before)) = self.cell {
             cell.store(before, Ordering::Relaxed);
         }
+        drop(self.presence.take());
+    }
+}
+
+impl Drop for Crumb<'_> {
+    /// Reached only when the stack is unwound. Nothing may unwind out of a plugin: what does is no panic
+    /// of Rust's, nobody can catch it here, and the word must stay for whoever reads it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return self.wipe();
+        }
+        let (id, what) = (self.whose.id, name(self.what).unwrap_or("?"));
+        end(&format!(
+            "{id}/{what} was left by a C++ exception or pthread_exit: the process ends"
+        ));
     }
 }
 
@@ -80,6 +169,9 @@ fn name(what: u8) -> Option<&'static str> {
     Some(match what {
         MODULE_DESTROY => "module_destroy",
         MODULE_INIT => "module_init",
+        INTERFACE => "get_interface",
+        THREAD => "a thread of its own",
+        REQUEST_DROP => "request_drop",
         FORMAT => "access_format",
         LOGGER => "logger",
         CREATE => "worker_create",

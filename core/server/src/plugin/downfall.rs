@@ -117,6 +117,8 @@ pub(super) fn watch() {
     WATCHES.store(true, Ordering::Relaxed);
     BEFORE.get_or_init(|| {
         have_a_stack();
+        // SAFETY: the function is there for ever; without room for it, one line less is written.
+        let _ = unsafe { libc::atexit(tell_of_exit) };
         TOLD_BY.map(|(number, _)| {
             let before = in_force(number);
             // A signal that is ignored is no end.
@@ -185,19 +187,34 @@ fn install(number: c_int, action: &libc::sigaction) {
     unsafe { libc::sigaction(number, action, ptr::null_mut()) };
 }
 
+/// Says where the thread is that calls `exit`, if it does so inside a plugin.
+extern "C" fn tell_of_exit() {
+    if !WATCHES.load(Ordering::Relaxed) {
+        return;
+    }
+    if let Some(Scene { who, place, log }) = own_scene() {
+        let pid = std::process::id();
+        log.write(format_args!("{who} (pid {pid}) exits inside {place}"));
+    }
+}
+
+/// What this thread has left word of. It holds as long as the caller has not returned.
+fn own_scene() -> Option<&'static Scene> {
+    let thread = gettid().as_raw();
+    let inside = INSIDE
+        .iter()
+        .find(|inside| inside.thread.load(Ordering::SeqCst) == thread)?;
+    // SAFETY: null, or a scene that this very thread has left and cannot take away before the caller,
+    // a handler or an end of the process, returns.
+    unsafe { inside.scene.load(Ordering::SeqCst).as_ref() }
+}
+
 /// Says where this thread is, and hands the signal on to whoever had it before.
 extern "C" fn tell(number: c_int, info: *mut siginfo_t, _: *mut c_void) {
     let errno = Errno::last_raw();
     let place = TOLD_BY.iter().position(|(other, _)| *other == number);
     let name = place.map_or("a signal", |place| TOLD_BY[place].1);
-    let thread = gettid().as_raw();
-    let inside = INSIDE
-        .iter()
-        .find(|inside| inside.thread.load(Ordering::SeqCst) == thread);
-    // SAFETY: null, or a scene that this very thread has left and cannot take away before the
-    // handler returns.
-    let scene = inside.and_then(|it| unsafe { it.scene.load(Ordering::SeqCst).as_ref() });
-    if let Some(Scene { who, place, log }) = scene {
+    if let Some(Scene { who, place, log }) = own_scene() {
         let pid = std::process::id();
         log.write(format_args!(
             "{who} (pid {pid}) died of {name} inside {place}"

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tricorn_abi as abi;
 
-use super::crumb::Crumb;
+use super::crumb;
 use super::descriptor::{HandlerDescriptor, HandlerFunction};
 use super::host::code_name;
 use super::link;
@@ -148,17 +148,16 @@ impl NativeHandler {
     /// Calls the function. Should the process die in it, the crumb tells where.
     fn enter(&self, occasion: &Occasion<'_>) -> i32 {
         let state: *mut c_void = self.module.state();
-        let crumb = Crumb::leave(self.module.whose(), self.event as u8);
-        let turn = self.module.take_turn();
         let host = self.module.ctx.host();
         let before = self.module.threads_before();
-        let code = payload::with(self.event, occasion, &mut |event| {
-            // SAFETY: as the ABI describes a handler: the state is what the plugin made for this
-            // process, the event's struct lives through the call, the host for ever.
-            unsafe { (self.call)(state, event, host) }
+        let code = crumb::inside(self.module.whose(), self.event as u8, || {
+            let _turn = self.module.take_turn();
+            payload::with(self.event, occasion, &mut |event| {
+                // SAFETY: as the ABI describes a handler: the state is what the plugin made for this
+                // process, the event's struct lives through the call, the host for ever.
+                unsafe { (self.call)(state, event, host) }
+            })
         });
-        drop(turn);
-        drop(crumb);
         match before {
             None => code,
             Some(before) => self.module.judge_threads(&before, code),

@@ -64,6 +64,11 @@ pub(super) fn is_probe() -> bool {
 }
 
 impl WorkerLink {
+    /// Returns true once the worker is leaving.
+    pub(super) fn leaves(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
     pub(super) fn spawned(&self) -> MutexGuard<'_, Vec<Spawned>> {
         self.spawned.lock().unwrap_or_else(PoisonError::into_inner)
     }

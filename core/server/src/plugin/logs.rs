@@ -11,7 +11,7 @@ use log::{Level, Record as Message};
 use tricorn_abi as abi;
 use tricorn_abi::Str;
 
-use super::crumb::{self, Crumb};
+use super::crumb;
 use super::descriptor::Descriptor;
 use super::host::Buffer;
 use super::load::Plugins;
@@ -33,6 +33,13 @@ fn offered<T: Copy>(plugin: &Descriptor, module: *mut c_void, name: &str) -> Opt
         let size = *table.cast::<u32>().as_ref()? as usize;
         (size >= size_of::<T>()).then(|| table.cast::<T>().read())
     }
+}
+
+/// A table that a plugin of the configuration offers.
+fn offered_by<T: Copy>(module: &Module, name: &str) -> Option<T> {
+    crumb::inside(module.whose(), crumb::INTERFACE, || {
+        offered(&module.descriptor, module.module_state(), name)
+    })
 }
 
 fn find<'p>(plugins: &'p Plugins, id: &str) -> Result<&'p Arc<Module>, String> {
@@ -73,11 +80,7 @@ pub fn check_logs(config: &Config, plugins: &Plugins) -> Result<(), Failure> {
 
 fn logger(plugins: &Plugins, id: &str) -> Result<(Arc<Module>, abi::Logger), String> {
     let module = find(plugins, id)?;
-    let table = offered(
-        &module.descriptor,
-        module.module_state(),
-        abi::INTERFACE_LOGGER,
-    );
+    let table = offered_by(module, abi::INTERFACE_LOGGER);
     let table = table.ok_or_else(|| format!("the plugin {id} offers no logger"))?;
     Ok((Arc::clone(module), table))
 }
@@ -153,7 +156,9 @@ impl NativeLogger {
     fn close(&self, logger: *mut c_void) {
         if let Some(close) = self.table.close {
             // SAFETY: one that `open` has made, which nobody uses any more.
-            unsafe { close(logger) }
+            crumb::inside(self.module.whose(), crumb::LOGGER, || unsafe {
+                close(logger)
+            });
         }
     }
 
@@ -162,9 +167,7 @@ impl NativeLogger {
         if INSIDE.replace(true) {
             return false;
         }
-        let crumb = Crumb::leave(self.module.whose(), crumb::LOGGER);
-        call();
-        drop(crumb);
+        crumb::inside(self.module.whose(), crumb::LOGGER, call);
         INSIDE.set(false);
         true
     }
@@ -174,7 +177,9 @@ fn open(module: &Module, table: &abi::Logger) -> Result<*mut c_void, String> {
     let open = table.open.ok_or("its logger has no function to open it")?;
     let (mut logger, mut error) = (std::ptr::null_mut(), Buffer::default());
     // SAFETY: as the ABI describes the function; the pointers live through the call.
-    let code = unsafe { open(module.module_state(), &raw mut logger, error.handle()) };
+    let code = crumb::inside(module.whose(), crumb::LOGGER, || unsafe {
+        open(module.module_state(), &raw mut logger, error.handle())
+    });
     if code == abi::OK {
         Ok(logger)
     } else {
@@ -244,7 +249,10 @@ impl Relay for NativeLogger {
             }
         });
         if code != abi::OK {
-            logs::write_natively("the logger cannot open its files again");
+            let id = self.module.id();
+            logs::write_natively(&format!(
+                "the logger of plugin {id} cannot open its files again"
+            ));
         }
     }
 }
@@ -295,9 +303,11 @@ impl NativeFormat {
     fn compile(plugins: &Plugins, id: &str, spec: &str) -> Result<Self, String> {
         let module = find(plugins, id)?;
         let state = module.module_state();
-        let table = offered(&module.descriptor, state, abi::INTERFACE_ACCESS_FORMAT);
+        let table = offered_by(module, abi::INTERFACE_ACCESS_FORMAT);
         let table = table.ok_or_else(|| format!("the plugin {id} offers no format"))?;
-        let format = compile(&table, state, spec);
+        let format = crumb::inside(module.whose(), crumb::FORMAT, || {
+            compile(&table, state, spec)
+        });
         let format = format.map_err(|why| format!("the plugin {id} refuses the format: {why}"))?;
         Ok(Self {
             table,
@@ -369,7 +379,9 @@ impl Drop for NativeFormat {
     fn drop(&mut self) {
         if let Some(drop) = self.table.drop {
             // SAFETY: what `compile` has made, which goes back once.
-            unsafe { drop(self.format) }
+            crumb::inside(self.module.whose(), crumb::FORMAT, || unsafe {
+                drop(self.format);
+            });
         }
     }
 }
@@ -385,10 +397,11 @@ impl LineMaker for NativeFormat {
         // Taken out, not borrowed: the plugin's code runs meanwhile.
         let mut made = MADE.replace(Buffer::new());
         made.clear();
-        let _crumb = Crumb::leave(self.module.whose(), crumb::FORMAT);
-        let code = show(record, |record| {
-            // SAFETY: as the ABI describes the function; all lives through the call.
-            unsafe { write(self.format, record, made.handle()) }
+        let code = crumb::inside(self.module.whose(), crumb::FORMAT, || {
+            show(record, |record| {
+                // SAFETY: as the ABI describes the function; all lives through the call.
+                unsafe { write(self.format, record, made.handle()) }
+            })
         });
         if code == abi::OK {
             escape_controls(made.bytes(), line);

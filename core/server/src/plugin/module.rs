@@ -3,12 +3,12 @@
 
 use std::ffi::c_void;
 use std::process;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tricorn_abi as abi;
 
-use super::crumb::{self, Crumb, Whose};
+use super::crumb::{self, Whose};
 use super::descriptor::{Descriptor, Tolerance};
 use super::host::{Buffer, Ctx};
 use super::link::{self, WorkerLink};
@@ -16,6 +16,7 @@ use super::text::lend;
 use super::trial::{Threads, new_threads, threads};
 use crate::clock;
 use crate::config::PluginSpec;
+use crate::exchange::Release;
 
 /// So many panics within `WINDOW` set a plugin aside.
 const PANICS: usize = 3;
@@ -36,6 +37,8 @@ pub struct Module {
     state: *mut c_void,
     instance: AtomicPtr<c_void>,
     has_instance: AtomicBool,
+    /// How many instances there were in this process.
+    made: AtomicU32,
     /// For a plugin whose handlers must not be called by two threads at once.
     turn: Mutex<()>,
     panics: Mutex<Vec<u64>>,
@@ -67,9 +70,8 @@ impl Module {
     ) -> Result<Self, String> {
         let ctx = Ctx::new(descriptor.id.clone(), place);
         let id = &descriptor.id;
-        let crumb = Crumb::leave(Whose { place, id }, crumb::MODULE_INIT);
-        let state = init(&descriptor, &spec, ctx)?;
-        drop(crumb);
+        let whose = Whose { place, id };
+        let state = crumb::inside(whose, crumb::MODULE_INIT, || init(&descriptor, &spec, ctx))?;
         ctx.freeze();
         Ok(Self {
             descriptor,
@@ -80,6 +82,7 @@ impl Module {
             state,
             instance: AtomicPtr::new(std::ptr::null_mut()),
             has_instance: AtomicBool::new(false),
+            made: AtomicU32::new(0),
             turn: Mutex::default(),
             panics: Mutex::default(),
             is_aside: AtomicBool::new(false),
@@ -111,9 +114,9 @@ impl Module {
         let info = worker_info(worker);
         let mut instance = std::ptr::null_mut();
         let mut error = Buffer::default();
-        let crumb = Crumb::leave(self.whose(), crumb::CREATE);
+        self.made.fetch_add(1, Ordering::AcqRel);
         // SAFETY: as the ABI describes the function; the pointers live through the call.
-        let code = unsafe {
+        let code = crumb::inside(self.whose(), crumb::CREATE, || unsafe {
             create(
                 self.state,
                 self.ctx.host(),
@@ -121,8 +124,7 @@ impl Module {
                 &raw mut instance,
                 error.handle(),
             )
-        };
-        drop(crumb);
+        });
         if code != abi::OK {
             return Err(error.explain(code));
         }
@@ -136,10 +138,11 @@ impl Module {
         if self.has_instance.swap(false, Ordering::AcqRel)
             && let Some(destroy) = self.descriptor.functions.worker_destroy
         {
-            let _crumb = Crumb::leave(self.whose(), crumb::DESTROY);
             // SAFETY: the instance is one that `worker_create` made, and is not used any more: the
             // worker runs no requests, and the plugin's threads have ended.
-            unsafe { destroy(self.instance.load(Ordering::Acquire)) }
+            crumb::inside(self.whose(), crumb::DESTROY, || unsafe {
+                destroy(self.instance.load(Ordering::Acquire));
+            });
         }
     }
 
@@ -208,6 +211,24 @@ impl Module {
         }
     }
 
+    /// The number of the instance that there is, or that is being made.
+    pub(super) fn made(&self) -> u32 {
+        self.made.load(Ordering::Acquire)
+    }
+
+    /// A thread that the instance of this number had started has panicked, and does no more what it was
+    /// there for: the same as if a handler had.
+    pub(super) fn note_thread_panic(&self, made: u32) {
+        let thread = std::thread::current();
+        let (id, name) = (self.id(), thread.name().unwrap_or("?"));
+        if made != self.made() || link::worker().is_none_or(WorkerLink::leaves) {
+            log::error!("Plugin {id}: its thread '{name}' has panicked");
+            return;
+        }
+        log::error!("Plugin {id}: its thread '{name}' has panicked; the instance is made anew");
+        self.note_panic();
+    }
+
     /// A handler has panicked: its instance may be half-way through anything. It is left where it
     /// is, and another one made.
     pub(super) fn note_panic(&self) {
@@ -232,8 +253,9 @@ impl Drop for Module {
     fn drop(&mut self) {
         // In a child it is the parent's, which may still use it.
         if self.maker == process::id() {
-            let _crumb = Crumb::leave(self.whose(), crumb::MODULE_DESTROY);
-            take_down(&self.descriptor, self.state);
+            crumb::inside(self.whose(), crumb::MODULE_DESTROY, || {
+                take_down(&self.descriptor, self.state);
+            });
         }
     }
 }
@@ -287,5 +309,16 @@ fn worker_info(worker: &WorkerLink) -> abi::WorkerInfo {
         threads: small(worker.threads),
         workers: small(worker.workers),
         reserved: 0,
+    }
+}
+
+impl Release for Module {
+    unsafe fn release(&self, holder: *mut c_void, value: *mut c_void) {
+        if let Some(release) = self.descriptor.functions.request_drop {
+            // SAFETY: promised by the caller.
+            crumb::inside(self.whose(), crumb::REQUEST_DROP, || unsafe {
+                release(holder, value);
+            });
+        }
     }
 }

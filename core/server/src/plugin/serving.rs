@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use super::crumb;
 use super::host::enter_metrics;
 use super::link::{self, WorkerLink};
 use super::load::Plugins;
@@ -32,9 +33,21 @@ pub(super) fn instance(place: usize) -> *mut c_void {
     module(place).map_or(std::ptr::null_mut(), |module| module.state())
 }
 
-/// How that plugin lets go of what it keeps with a request.
-pub(super) fn release(place: usize) -> Option<Release> {
-    module(place).and_then(|module| module.descriptor.functions.request_drop)
+/// Who lets go of what that plugin keeps with a request.
+pub(super) fn release(place: usize) -> Option<&'static dyn Release> {
+    module(place).map(|module| &**module as &dyn Release)
+}
+
+/// The number of that plugin's instance.
+pub(super) fn made(place: usize) -> u32 {
+    module(place).map_or(0, |module| module.made())
+}
+
+/// A thread has panicked that the instance of this number had started.
+pub(super) fn note_thread_panic(place: usize, made: u32) {
+    if let Some(module) = module(place) {
+        module.note_thread_panic(made);
+    }
 }
 
 /// A worker, as far as plugins are concerned.
@@ -73,6 +86,7 @@ pub fn enter(plugins: &Plugins, around: &Surroundings<'_>) -> Result<(), Failure
         spawned: Mutex::default(),
     });
     enter_metrics(worker.id);
+    crumb::watch_exits();
     let modules = SERVING.get_or_init(|| plugins.modules().to_vec());
     for module in modules.iter().filter(|module| !module.is_aside()) {
         module.create_instance(worker).map_err(|why| {

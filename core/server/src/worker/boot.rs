@@ -67,6 +67,7 @@ impl From<Failure> for Early {
 pub fn run(job: Job, runtime: &Arc<dyn Runtime>) -> i32 {
     precedence::give_way();
     let bus = Arc::clone(&job.bus);
+    let cell = job.side.cell();
     let code = match live(job, runtime) {
         Ok(code) => code,
         Err(Early::Exit(code)) => code,
@@ -80,6 +81,7 @@ pub fn run(job: Job, runtime: &Arc<dyn Runtime>) -> i32 {
     let fired = bus.fire(Event::WorkerExit, &Occasion::Itself);
     plugin::leave();
     crate::log::deliver();
+    cell.set_left();
     match fired {
         Err(Interruption::Exit(asked)) => asked,
         _ => code,

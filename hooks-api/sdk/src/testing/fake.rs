@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI32, AtomicU64};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use tricorn_abi as abi;
 
@@ -33,6 +33,7 @@ pub(super) struct State {
     pub(super) settings: Mutex<Vec<(String, String)>>,
     pub(super) decisions: Mutex<Vec<(u64, Decision)>>,
     pub(super) last_token: AtomicU64,
+    pub(super) thread_panics: AtomicUsize,
     pub(super) metrics: Mutex<Vec<(String, i64)>>,
     pub(super) zones: Mutex<Vec<(String, usize, usize)>>,
     pub(super) instance: Mutex<usize>,
@@ -252,6 +253,13 @@ impl FakeHost {
             .iter()
             .find(|(token, _)| *token == request.token)
             .map(|(_, decision)| decision.clone())
+    }
+
+    /// How many threads of [`crate::Worker::spawn`] have panicked: a server makes the instance anew after
+    /// each, as [`FakeHost::restart`] does here.
+    #[must_use]
+    pub fn thread_panics(&self) -> usize {
+        self.state.thread_panics.load(Ordering::Relaxed)
     }
 
     /// What the plugin has logged.

@@ -260,7 +260,7 @@ fn keep_value(
     passage: &mut Passage,
     ctx: &Ctx,
     value: *mut c_void,
-    release: Option<crate::exchange::Release>,
+    release: Option<&'static dyn crate::exchange::Release>,
 ) -> Option<Keepsake> {
     let before = passage.kept.take(ctx.place);
     if !value.is_null() {

@@ -1,7 +1,7 @@
 //! `tricorn.worker/1`
 
+use std::cell::Cell;
 use std::ffi::c_void;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,9 @@ use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use tricorn_abi as abi;
 use tricorn_abi::Str;
 
+use super::super::crumb::{self, Whose};
 use super::super::link::{self, Spawned, WorkerLink};
+use super::super::serving;
 use super::super::text::string;
 use super::Ctx;
 
@@ -20,6 +22,7 @@ pub(super) static TABLE: abi::Worker = abi::Worker {
     is_stopping,
     spawn,
     wait_for_stop,
+    panicked,
 };
 
 /// How often a waiting thread looks whether the worker is leaving.
@@ -32,13 +35,22 @@ unsafe extern "C" fn stop(_: *mut c_void) -> i32 {
     })
 }
 
-fn leaves(worker: &WorkerLink) -> bool {
-    worker.is_leaving.load(Ordering::Relaxed)
+unsafe extern "C" fn is_stopping(_: *mut c_void) -> i32 {
+    let stops = |worker: &WorkerLink| worker.leaves() || !worker.control.is_alive();
+    link::worker().is_some_and(stops).into()
 }
 
-unsafe extern "C" fn is_stopping(_: *mut c_void) -> i32 {
-    let stops = |worker: &WorkerLink| leaves(worker) || !worker.control.is_alive();
-    link::worker().is_some_and(stops).into()
+thread_local! {
+    /// The instance that this thread was started by: its plugin's place, and its number.
+    static BIRTH: Cell<Option<(usize, u32)>> = const { Cell::new(None) };
+}
+
+unsafe extern "C" fn panicked(_: *mut c_void) -> i32 {
+    let Some((place, made)) = BIRTH.get() else {
+        return abi::WRONG_PROCESS;
+    };
+    serving::note_thread_panic(place, made);
+    abi::OK
 }
 
 type Body = unsafe extern "C-unwind" fn(argument: *mut c_void);
@@ -47,6 +59,9 @@ type Body = unsafe extern "C-unwind" fn(argument: *mut c_void);
 struct Task {
     body: Body,
     argument: *mut c_void,
+    ctx: &'static Ctx,
+    /// The number of the instance that it is started by.
+    made: u32,
 }
 
 // SAFETY: the plugin passes the argument to another thread, and knows that it does.
@@ -54,8 +69,12 @@ unsafe impl Send for Task {}
 
 impl Task {
     fn run(self) {
+        let (place, id) = (self.ctx.place, &self.ctx.id);
+        BIRTH.set(Some((place, self.made)));
         // SAFETY: the plugin has asked for it.
-        unsafe { (self.body)(self.argument) }
+        crumb::on_own_thread(Whose { place, id }, || unsafe {
+            (self.body)(self.argument)
+        });
     }
 }
 
@@ -73,7 +92,12 @@ unsafe extern "C" fn spawn(
     let Some(body) = body else {
         return abi::INVALID;
     };
-    let task = Task { body, argument };
+    let task = Task {
+        body,
+        argument,
+        ctx,
+        made: serving::made(ctx.place),
+    };
     match start(&name, task) {
         Ok(thread) => {
             let owner = ctx.place;
@@ -109,7 +133,7 @@ unsafe extern "C" fn wait_for_stop(_: *mut c_void, milliseconds: u64) -> i32 {
     };
     let until = Instant::now().checked_add(Duration::from_millis(milliseconds));
     loop {
-        if leaves(worker) {
+        if worker.leaves() {
             return 1;
         }
         let left = until.map_or(LOOK, |until| {

@@ -228,7 +228,7 @@ impl Core {
             Phase::Flushing => conn.answer.end = Some(End::WriteTimeout),
             Phase::Draining => self.part(conn),
             Phase::Lingering => conn.phase = Phase::Closed,
-            Phase::Pending => self.give_up_decision(conn),
+            Phase::Pending => self.give_up_decision(conn, "after 'timeout'"),
             Phase::Queued | Phase::Running | Phase::Closed => {}
         }
     }

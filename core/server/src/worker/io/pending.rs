@@ -11,6 +11,7 @@ use super::core::Core;
 use super::timers::NEVER;
 use crate::exchange::{End, PreparedAnswer, Stage};
 use crate::gateway::Decision;
+use crate::hooks::Event;
 
 impl Core {
     /// A request was suspended: it waits for its decision, which may have come already.
@@ -77,6 +78,18 @@ impl Core {
         }
     }
 
+    /// Names the handler that a request is suspended by: the one before that which it is to go on with.
+    fn suspended_by(&self, conn: &Conn) -> Option<String> {
+        let (stage, next) = conn.resumes?;
+        let event = match stage {
+            Stage::Head => Event::RequestHead,
+            _ => Event::PreRequest,
+        };
+        let slot = self.env.bus.chain(event).get(next.checked_sub(1)?)?;
+        let (name, source) = (&slot.handler.name, &slot.handler.source);
+        Some(format!("{} handler {name} (from {source})", event.name()))
+    }
+
     fn end_pending(&mut self, conn: &mut Conn) {
         if let Some(token) = conn.token.take() {
             self.env.resumptions.revoke(token);
@@ -90,7 +103,7 @@ impl Core {
         for cell in self.cells() {
             let mut conn = cell.lock();
             if conn.phase == Phase::Pending {
-                self.give_up_decision(&mut conn);
+                self.give_up_decision(&mut conn, "the worker leaves");
                 self.pump(&cell, &mut conn);
             }
         }
@@ -106,12 +119,15 @@ impl Core {
         conn.is_broken
     }
 
-    /// Nobody has decided in time.
-    pub(super) fn give_up_decision(&mut self, conn: &mut Conn) {
+    /// Nobody has decided in time: `why` the time is over.
+    pub(super) fn give_up_decision(&mut self, conn: &mut Conn, why: &str) {
         let target = conn.request.as_ref().map_or_else(String::new, |request| {
             String::from_utf8_lossy(request.head.target()).into_owned()
         });
-        log::error!("{target}: the plugin that suspended this request has not decided in time");
+        let who = self.suspended_by(conn).unwrap_or_default();
+        log::error!(
+            "{target}: {who} has suspended this request and has not decided in time ({why}): the client gets 503"
+        );
         self.end_pending(conn);
         if conn.answer_page(Status::SERVICE_UNAVAILABLE).is_err() {
             conn.close_unanswered();

@@ -5,6 +5,7 @@ mod metrics;
 mod response;
 
 use std::ffi::c_void;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tricorn_abi as abi;
@@ -208,6 +209,7 @@ static WORKER: abi::Worker = abi::Worker {
     is_stopping,
     spawn,
     wait_for_stop,
+    panicked,
 };
 
 unsafe extern "C" fn stop(_: *mut c_void) -> i32 {
@@ -232,6 +234,13 @@ unsafe extern "C" fn spawn(
         // SAFETY: the plugin has asked for it.
         unsafe { body(std::ptr::with_exposed_provenance_mut(argument)) }
     });
+    abi::OK
+}
+
+unsafe extern "C" fn panicked(ctx: *mut c_void) -> i32 {
+    // SAFETY: the ctx of a fake host.
+    let state = unsafe { state(ctx) };
+    state.thread_panics.fetch_add(1, Ordering::Relaxed);
     abi::OK
 }
 
