@@ -248,6 +248,30 @@ def test_a_listener_that_takes_nobody_holds_up_no_start(server, theirs):
         each.close()
 
 
+@pytest.mark.parametrize("how", ["anybody", "folder", "workers"])
+def test_a_config_file_that_others_may_change_is_pointed_out(server, theirs, how):
+    place = theirs if how == "workers" else server.folder / "ours"
+    place.mkdir(exist_ok=True)
+    path = place / "site.conf.py"
+    path.write_text(AS_NOBODY)
+    changed, told = path, "may be written by anybody (mode 666)"
+    if how == "anybody":
+        path.chmod(0o666)
+    elif how == "folder":
+        place.chmod(0o777)
+        changed, told = place, "may be written by anybody (mode 777)"
+    else:
+        changed, told = theirs, "belongs to the workers' user: chown root"
+    done = run(server.folder, "--check-config", "-c", str(path), PLAIN)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("root runs its code, but") == 1
+    assert f"{changed} {told}" in done.stderr
+    path.chmod(0o644)
+    place.chmod(0o755)
+    os.chown(place, 0, 0)
+    assert not run(server.folder, "--check-config", "-c", str(path), PLAIN).stderr
+
+
 EVIL = r"""
     #include <fcntl.h>
     #include <unistd.h>

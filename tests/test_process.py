@@ -54,6 +54,49 @@ def test_a_worker_has_the_groups_of_its_user_where_that_is_wanted(
     assert groups_of(server.workers()[0]) == expected
 
 
+@pytest.mark.parametrize(("arguments", "all_groups"), [([], False), (["--initgroups"], True)])
+def test_a_user_alone_brings_its_own_groups_and_none_of_roots(
+    member, server, arguments, all_groups
+):
+    server.start("tests.apps.loaded:application", "-u", member.pw_name, *arguments, config=READY)
+    server.wait_for_log("WORKER READY")
+    (worker,) = server.workers()
+    daemon = 1
+    expected = sorted({member.pw_gid, daemon}) if all_groups else [member.pw_gid]
+    assert groups_of(worker) == expected
+    assert os.stat(f"/proc/{worker}").st_uid == member.pw_uid
+    assert identities(worker, "Gid") == {member.pw_gid}
+    told = f"workers run in group {member.pw_gid}, that of user {member.pw_name}, and not in root's"
+    assert server.log.count(told) == 1
+
+
+def test_a_user_that_there_is_not_has_nobodys_group(server):
+    assert os.getuid() == 0, "only root becomes another user: run this test as root"
+    server.start(PLAIN, "--preload", "-u", "54321", config=READY)
+    server.wait_for_log("WORKER READY")
+    (worker,) = server.workers()
+    assert identities(worker, "Uid") == {54321}
+    assert identities(worker, "Gid") == {65534}
+    assert groups_of(worker) == [65534]
+    assert "workers run in group 65534, that of nobody, as there is no user 54321" in server.log
+
+
+def test_roots_group_is_kept_where_it_is_named(server):
+    assert os.getuid() == 0, "only root becomes another user: run this test as root"
+    server.start(PLAIN, "--preload", "-u", "54321", "-g", "0", config=READY)
+    server.wait_for_log("WORKER READY")
+    (worker,) = server.workers()
+    assert (identities(worker, "Gid"), groups_of(worker)) == ({0}, [0])
+    assert "workers run in group" not in server.log
+
+
+def identities(pid, kind):
+    """The real, effective, saved and file system's user or group of a process."""
+    with open(f"/proc/{pid}/status") as status:
+        line = next(line for line in status if line.startswith(f"{kind}:"))
+    return set(map(int, line.split()[1:]))
+
+
 # What belongs to the workers' user.
 
 

@@ -14,6 +14,8 @@ use tricorn_server::config::{
 use tricorn_server::error::Failure;
 use tricorn_server::hooks::{Bus, Event, builtins};
 use tricorn_server::plugin;
+use tricorn_server::safe_path::who_may_change;
+use tricorn_server::worker::remark_on_group;
 
 use super::callables;
 use super::handlers::{self, Sources};
@@ -228,6 +230,12 @@ pub(crate) fn settle(py: Python<'_>, read: &Read, given: &Given) -> Result<Loade
     let cfg = view::config_object(py, &config, &shown).map_err(wrong)?;
     on_class.attach(cfg.bind(py)).map_err(wrong)?;
     warnings.extend(at_odds(&config));
+    warnings.extend(remark_on_group(&config));
+    warnings.extend(
+        read.file
+            .iter()
+            .filter_map(|file| file.distrust(py, &config)),
+    );
     warnings.extend(config.settings.unhonoured());
     let plugins = plugin::load(&config, &|name| find_plugin(&loading, name))?;
     let handlers = builtins(&config)
@@ -378,6 +386,14 @@ fn read_file(loading: &Bound<'_, PyModule>, place: &str) -> Result<File, Failure
 }
 
 impl File {
+    /// What is said of a file that others may change, and whose code root runs.
+    fn distrust(&self, py: Python<'_>, config: &Config) -> Option<String> {
+        let path = self.names.bind(py).get_item("__file__").ok()??;
+        let path: PathBuf = path.extract().ok()?;
+        let who = who_may_change(&path, config.user)?;
+        Some(format!("{}: root runs its code, but {who}", self.name))
+    }
+
     /// A name of tricorn's own may well be a variable in a file that was written for gunicorn.
     fn warn(&mut self, name: &str, why: &str) {
         self.warnings

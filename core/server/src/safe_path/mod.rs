@@ -21,7 +21,7 @@ use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, unlinkat};
 
-use walk::{LINKS, Link, Walk, is_private, kind, refused};
+use walk::{LINKS, Link, Walk, is_private, is_steady, kind, refused};
 
 /// A name in a folder that is open.
 #[derive(Debug)]
@@ -237,6 +237,29 @@ pub fn steady_folder(folder: &Path) -> io::Result<Option<PathBuf>> {
     Ok(is_steady.then_some(real))
 }
 
+/// Says who else may change a file whose code root runs: everybody, or `user`, as whom the workers of
+/// root's server run. `None` if nobody may, or this process is not root.
+#[must_use]
+pub fn who_may_change(path: &Path, user: Option<u32>) -> Option<String> {
+    if !Uid::effective().is_root() {
+        return None;
+    }
+    let real = path.canonicalize().ok()?;
+    let about = [Some(real.as_path()), real.parent()];
+    about.into_iter().flatten().find_map(|path| {
+        let about = nix::sys::stat::stat(path).ok()?;
+        let what = path.display();
+        if about.st_mode & 0o002 != 0 && !is_steady(&about) {
+            return Some(format!(
+                "{what} may be written by anybody (mode {:o}): chmod o-w",
+                about.st_mode & 0o7777
+            ));
+        }
+        let is_workers = user.is_some_and(|user| user != 0 && user == about.st_uid);
+        is_workers.then(|| format!("{what} belongs to the workers' user: chown root"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
@@ -386,6 +409,27 @@ mod tests {
         fs::write(&path, "").unwrap();
         assert!(give().is_err());
         assert_eq!((owner(&other), owner(&path)), (0, 0));
+    }
+
+    #[test]
+    fn who_may_change_what_root_runs_is_told() {
+        let (_base, ours, theirs) = folders();
+        let (own, other) = (ours.join("conf.py"), theirs.join("conf.py"));
+        fs::write(&own, "").unwrap();
+        fs::write(&other, "").unwrap();
+        assert_eq!(who_may_change(&own, Some(STRANGER)), None);
+        let told = who_may_change(&other, Some(STRANGER)).unwrap();
+        assert!(
+            told.contains("theirs belongs to the workers' user"),
+            "{told}"
+        );
+        assert_eq!(who_may_change(&other, None), None);
+        fs::set_permissions(&own, Permissions::from_mode(0o666)).unwrap();
+        let told = who_may_change(&own, None).unwrap();
+        assert!(
+            told.contains("conf.py may be written by anybody (mode 666)"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -207,7 +207,7 @@ pub(super) fn is_private(folder: &FileStat) -> bool {
 }
 
 /// Only root and this user can put another thing in the place of what is theirs in the folder.
-fn is_steady(folder: &FileStat) -> bool {
+pub(super) fn is_steady(folder: &FileStat) -> bool {
     const STICKY: u32 = 0o1000;
     is_private(folder) || (is_ours(folder) && folder.st_mode & STICKY != 0)
 }

@@ -16,6 +16,7 @@ mod shared;
 mod sync;
 
 pub use boot::{Job, run};
+pub use identity::remark_on_group;
 
 use tricorn_http::Status;
 

@@ -87,7 +87,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .help("User that workers run as"),
     Setting::new(S, "group", Kind::Group, Default::None)
         .flags(&["-g", "--group"])
-        .help("Group that workers run as"),
+        .help("Group that workers run as; without it, that of the user they become"),
     Setting::new(S, "initgroups", Kind::Bool, Default::Bool(false))
         .flags(&["--initgroups"])
         .help("Give workers all groups of their user, and not group alone"),
