@@ -19,6 +19,7 @@ use tricorn_server::sock::{Inherited, VARIABLES};
 
 use crate::config::{Loaded, Page, Wanted};
 use crate::failure::{exit_code, failure, is_instance, setting_failure, summary, trace};
+use crate::forked;
 use crate::host::{InForce, PyHost, application_failure};
 use crate::logs::LoggerRelay;
 use crate::objects::{ArbiterControl, Wishes};
@@ -47,15 +48,21 @@ pub(crate) fn serve(py: Python<'_>, program: Py<PyAny>) -> i32 {
 }
 
 fn attempt(py: Python<'_>, wanted: Wanted) -> i32 {
+    if let Err(error) = forked::watch(py) {
+        return complain(&us(&error));
+    }
     let left = std::env::var(HANDOVER).ok();
     let left = Handover::take(left.as_deref()).map(|left| Attempt { wanted, left });
     match left.and_then(|attempt| attempt.act(py)) {
         Ok(code) => code,
-        Err(failure) => {
-            say(true, &format!("Error: {failure}\n"));
-            failure.exit().code()
-        }
+        Err(failure) => complain(&failure),
     }
+}
+
+/// Prints why there is no server; the code to exit with.
+fn complain(failure: &Failure) -> i32 {
+    say(true, &format!("Error: {failure}\n"));
+    failure.exit().code()
 }
 
 /// What is to be served, and what an earlier program of this process has left.
@@ -133,7 +140,9 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
     forget(py, &[HANDOVER, PROBE])?;
     let page = Page::of(wanted.line())
         .map_err(|error| Failure::new(Blame::Environment, error.to_string()))?;
-    let loaded = wanted.load(py)?;
+    let loaded = wanted.load(py);
+    forked::stay_here(py);
+    let loaded = loaded?;
     let config = Arc::clone(&loaded.generation.config);
     for warning in &loaded.warnings {
         say(true, &format!("Warning: {warning}\n"));

@@ -7,6 +7,7 @@ use pyo3::types::PyTuple;
 use tricorn_server::hooks::{Arguments, Call, Event, Occasion, Verdict};
 
 use crate::failure::{exit_code, exit_reason, handler_error};
+use crate::forked;
 use crate::scene::{Scene, scene};
 use crate::signals::keep_raised;
 
@@ -74,7 +75,7 @@ impl Call for ScriptHandler {
             let called = self
                 .arguments(py, occasion)
                 .and_then(|arguments| self.callable.bind(py).call1(arguments));
-            match called {
+            match forked::stay(py, called) {
                 Ok(_) => Verdict::Continue,
                 Err(error) => {
                     keep_raised(self.event, &error, py);

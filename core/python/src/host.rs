@@ -15,11 +15,13 @@ use pyo3::types::{PyDict, PyList};
 use tricorn_server::arbiter::{Departed, Event, Generation, HANDOVER, Host, Status};
 use tricorn_server::config::Config;
 use tricorn_server::error::{Exit, Failure};
+use tricorn_server::lifeline::forked::settle;
 use tricorn_server::log::statsd::Kind;
 use tricorn_server::sock::{PREDECESSOR, VARIABLES};
 
 use crate::config::Wanted;
 use crate::failure::{failure, is_instance, summary};
+use crate::forked;
 use crate::logs::log_exception;
 use crate::objects::Wishes;
 use crate::process;
@@ -110,11 +112,15 @@ impl Host for PyHost {
     fn fork(&self) -> io::Result<Option<i32>> {
         Python::attach(|py| {
             // Looked up at each call: it may be patched.
-            let forked = py
-                .import(intern!(py, "os"))
-                .and_then(|os| os.call_method0(intern!(py, "fork")));
+            let forked = forked::as_own(|| {
+                py.import(intern!(py, "os"))
+                    .and_then(|os| os.call_method0(intern!(py, "fork")))
+            });
             match forked.and_then(|pid| pid.extract::<i32>()) {
-                Ok(0) => Ok(None),
+                Ok(0) => {
+                    settle();
+                    Ok(None)
+                }
                 Ok(pid) => Ok(Some(pid)),
                 Err(error) => Err(os_error(py, &error)),
             }
@@ -129,13 +135,15 @@ impl Host for PyHost {
         let mut fds = [fd, self.wishes.waker()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         let polled = poll(&mut fds, timeout);
         if polled == Err(Errno::EINTR) {
-            self.note(|py, _| py.check_signals());
+            self.note(|py, _| forked::stay(py, py.check_signals()));
         }
     }
 
     fn reload(&self) -> Result<Generation, Failure> {
         Python::attach(|py| {
-            let mut loaded = self.wanted.load_again(py)?;
+            let loaded = self.wanted.load_again(py);
+            forked::stay_here(py);
+            let mut loaded = loaded?;
             self.keep_logger(&mut loaded.generation);
             loaded
                 .warnings
@@ -175,6 +183,7 @@ impl Host for PyHost {
                 .server(py)
                 .getattr(intern!(py, "app"))
                 .and_then(|app| app.call_method0(intern!(py, "wsgi")));
+            let loaded = forked::stay(py, loaded);
             warn_of_threads(&before, &running_threads(py));
             loaded
                 .map(drop)

@@ -7,6 +7,7 @@
 mod config;
 mod entry;
 mod failure;
+mod forked;
 mod handler;
 mod host;
 mod logs;

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use tricorn_server::arbiter::{Event, Signal};
 use tricorn_server::error::Exit;
 use tricorn_server::gateway::{Control, Rest, Step};
+use tricorn_server::lifeline::forked;
 
 /// What Python code has asked the arbiter for, from any thread.
 #[derive(Debug)]
@@ -233,7 +234,10 @@ impl WorkerControl {
 
     /// Gives the arbiter a sign of life.
     fn beat(&self) {
-        self.state.control.beat();
+        // A child's life is not its parent's.
+        if !forked::is_forked() {
+            self.state.control.beat();
+        }
     }
 
     /// Whether the worker serves on.

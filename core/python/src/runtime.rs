@@ -14,6 +14,7 @@ use tricorn_server::exchange::set_own_fields;
 use tricorn_server::gateway::{Control, Gateway, Rest, Runtime, Step};
 
 use crate::failure::{exit_code, exit_reason, summary};
+use crate::forked;
 use crate::host::{InForce, application_failure};
 use crate::logs::log_exception;
 use crate::objects::{WorkerControl, WorkerState};
@@ -129,6 +130,7 @@ impl Runtime for PyRuntime {
         state.offer(Some((step, rest)));
         let taken = Python::attach(|py| {
             let called = worker(py).and_then(|worker| worker.call_method0(step.method()));
+            let called = forked::stay(py, called);
             called.map(|_| None).or_else(|error| {
                 if let Some(code) = exit_code(py, &error) {
                     if let Some(reason) = exit_reason(py, &error) {
@@ -155,8 +157,7 @@ impl Runtime for PyRuntime {
     fn load(&self) -> Result<(), Failure> {
         Python::attach(|py| {
             let worker = worker(py).map_err(|error| failed(py, "find itself", &error))?;
-            worker
-                .call_method0(intern!(py, "load_wsgi"))
+            forked::stay(py, worker.call_method0(intern!(py, "load_wsgi")))
                 .map(drop)
                 .map_err(|error| application_failure(py, &error, Exit::WorkerBoot))
         })

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tricorn_server::gateway::Control;
 use tricorn_server::hooks::{Bus, Event, Interruption, Occasion};
+use tricorn_server::lifeline::forked::is_forked;
 use tricorn_server::lifeline::overtime_signal;
 
 use crate::wsgi::overtime::end_overdue;
@@ -21,6 +22,9 @@ struct Target {
 }
 
 static TARGET: OnceLock<Target> = OnceLock::new();
+
+/// The handlers that were installed last of what ends a worker, by the names of their signals.
+static INSTALLED: Mutex<Vec<(&str, Py<PyAny>)>> = Mutex::new(Vec::new());
 
 /// What the handlers of this process, a worker, are to act on.
 pub(crate) fn prepare(control: &Arc<Control>, bus: &Arc<Bus>) {
@@ -45,13 +49,21 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     };
     let module = py.import(intern!(py, "signal"))?;
     let set = |names: &[&str], handler| handle(&module, names, &handler);
-    set(&["SIGTERM"], wrap_pyfunction!(on_stop, py)?.into_any())?;
+    let (stop, quit) = (
+        wrap_pyfunction!(on_stop, py)?,
+        wrap_pyfunction!(worker_quit, py)?,
+    );
+    let ends = [
+        ("SIGTERM", stop.into_any()),
+        ("SIGINT", quit.clone().into_any()),
+        ("SIGQUIT", quit.into_any()),
+        ("SIGABRT", wrap_pyfunction!(worker_abort, py)?.into_any()),
+    ];
+    for (name, handler) in &ends {
+        set(&[name], handler.clone())?;
+    }
+    remember(ends.map(|(name, handler)| (name, handler.unbind())));
     set(&["SIGUSR1"], wrap_pyfunction!(on_reopen, py)?.into_any())?;
-    set(
-        &["SIGINT", "SIGQUIT"],
-        wrap_pyfunction!(worker_quit, py)?.into_any(),
-    )?;
-    set(&["SIGABRT"], wrap_pyfunction!(worker_abort, py)?.into_any())?;
     // Sent to a worker by mistake, these must neither kill nor stop it. Ignoring them outright
     // would be inherited by what the application executes.
     let nothing = wrap_pyfunction!(on_nothing, py)?.into_any();
@@ -68,6 +80,48 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     py.import(intern!(py, "atexit"))?
         .call_method1(intern!(py, "register"), (wrap_pyfunction!(disregard, py)?,))?;
     Ok(())
+}
+
+fn remember(handlers: [(&'static str, Py<PyAny>); 4]) {
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let former = std::mem::replace(&mut *installed, handlers.into());
+    drop(installed);
+    drop(former);
+}
+
+/// In a child that was forked off a worker: what is still the server's of its signals' handlers is
+/// taken down, so that it ends when it is told to, and does not wake its parent.
+pub(crate) fn forget(py: Python<'_>) -> PyResult<()> {
+    let Some(Target { control, .. }) = TARGET.get() else {
+        return Ok(());
+    };
+    let module = py.import(intern!(py, "signal"))?;
+    let installed = std::mem::take(&mut *INSTALLED.lock().unwrap_or_else(PoisonError::into_inner));
+    for (name, handler) in installed {
+        let number = module.getattr(name)?;
+        if module.call_method1("getsignal", (&number,))?.is(&handler) {
+            let default = if name == "SIGINT" {
+                "default_int_handler"
+            } else {
+                "SIG_DFL"
+            };
+            module.call_method1("signal", (number, module.getattr(default)?))?;
+        }
+    }
+    let bell = module.call_method1("set_wakeup_fd", (-1,))?;
+    if bell.extract::<i32>()? != control.bell().as_raw_fd() {
+        module.call_method1("set_wakeup_fd", (bell,))?;
+    }
+    Ok(())
+}
+
+/// In a child that was forked off a worker, whose own handler has passed a signal on to the
+/// server's: the signal does what it does by default.
+fn end_by(py: Python<'_>, number: &Py<PyAny>) -> PyResult<()> {
+    let module = py.import(intern!(py, "signal"))?;
+    let default = module.getattr(intern!(py, "SIG_DFL"))?;
+    module.call_method1("signal", (number, default))?;
+    module.call_method1("raise_signal", (number,)).map(drop)
 }
 
 /// Signals that are for the arbiter.
@@ -96,9 +150,10 @@ pub(crate) fn disregard(py: Python<'_>) -> PyResult<()> {
 
 /// TERM: a graceful stop. A worker that boots has no requests to finish, and leaves at once.
 #[pyfunction]
-#[pyo3(signature = (_number, _frame, /))]
-pub(crate) fn on_stop(_number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
+#[pyo3(signature = (number, _frame, /))]
+pub(crate) fn on_stop(py: Python<'_>, number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
     match TARGET.get() {
+        _ if is_forked() => end_by(py, &number),
         Some(target) if !target.control.is_serving() => {
             target.control.leave(0);
             Err(PySystemExit::new_err(0))
@@ -115,7 +170,9 @@ pub(crate) fn on_stop(_number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(signature = (_number, _frame, /))]
 pub(crate) fn on_reopen(_number: Py<PyAny>, _frame: Py<PyAny>) {
-    if let Some(target) = TARGET.get() {
+    if let Some(target) = TARGET.get()
+        && !is_forked()
+    {
         target.control.reopen_logs();
     }
 }
@@ -145,15 +202,21 @@ pub(crate) fn on_nothing(_number: Py<PyAny>, _frame: Py<PyAny>) {}
 
 /// INT and QUIT: `worker_int`, and the worker leaves at once.
 #[pyfunction]
-#[pyo3(signature = (_number, _frame, /))]
-pub(crate) fn worker_quit(_number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
+#[pyo3(signature = (number, _frame, /))]
+pub(crate) fn worker_quit(py: Python<'_>, number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
+    if is_forked() {
+        return end_by(py, &number);
+    }
     leave(Event::WorkerInt, 0)
 }
 
 /// ABRT: `worker_abort`, and the worker leaves at once, with an error.
 #[pyfunction]
-#[pyo3(signature = (_number, _frame, /))]
-pub(crate) fn worker_abort(_number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
+#[pyo3(signature = (number, _frame, /))]
+pub(crate) fn worker_abort(py: Python<'_>, number: Py<PyAny>, _frame: Py<PyAny>) -> PyResult<()> {
+    if is_forked() {
+        return end_by(py, &number);
+    }
     leave(Event::WorkerAbort, 1)
 }
 

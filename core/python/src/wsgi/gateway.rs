@@ -30,6 +30,7 @@ use super::overtime::{Allowance, RequestTimeout};
 use super::request::Request;
 use super::response::Response;
 use crate::failure::exit_code;
+use crate::forked;
 use crate::logs::{Facts, Told, log_exception, told};
 use crate::objects::WorkerState;
 use crate::threads;
@@ -288,10 +289,13 @@ impl WsgiGateway {
             return Err(Trouble::Refused);
         };
         let called = application.bind(py).call1((&environ, &kit.start_response));
+        let called = forked::stay(py, called);
         let given = called.map_err(Trouble::from).and_then(|result| {
             let starter = kit.starter.bind(py);
             let given = give(starter, &transaction.channel, &result, &self.files);
+            let given = forked::stay(py, given);
             close(&result);
+            forked::stay_here(py);
             Ok(given?)
         });
         if let Some(afterwards) = &self.afterwards {
@@ -448,12 +452,13 @@ impl Gateway for WsgiGateway {
                     Err(error) => log_exception(py, "a request cannot be logged", &error),
                 }
             }
+            forked::stay_here(py);
         });
     }
 
     fn check_signals(&self) {
         Python::attach(|py| {
-            if let Err(error) = py.check_signals()
+            if let Err(error) = forked::stay(py, py.check_signals())
                 && self.state.control.exit().is_none()
             {
                 // A handler of the operator's own has raised, with no application to raise into.

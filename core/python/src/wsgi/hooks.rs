@@ -10,6 +10,7 @@ use super::request::Request;
 use super::response::Response;
 use super::starter::Starter;
 use crate::failure::summary;
+use crate::forked;
 use crate::handler::{ScriptHandler, verdict};
 
 /// The objects that a request's handlers get.
@@ -49,7 +50,7 @@ pub(super) fn call(event: Event, slot: &Slot, guests: &Guests<'_>) -> Outcome {
     let Some(script) = slot.handler.call.as_any().downcast_ref::<ScriptHandler>() else {
         return Outcome::Done;
     };
-    let called = call_script(script, guests);
+    let called = forked::stay(guests.worker.py(), call_script(script, guests));
     slot.count(called.is_err());
     let Err(error) = called else {
         return Outcome::Done;

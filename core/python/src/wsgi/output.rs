@@ -9,6 +9,7 @@ use tricorn_server::gateway::Handle;
 use super::file::RegularFile;
 use super::starter::Starter;
 use super::wait::{raise, wait_to_write};
+use crate::forked;
 
 /// A whole answer up to this size is given in one go: the server holds as much for a slow client.
 /// A larger one is given in pieces of this size.
@@ -125,6 +126,7 @@ pub(super) fn send(starter: &Bound<'_, Starter>, content: &[u8]) -> PyResult<()>
 }
 
 fn send_piece(py: Python<'_>, channel: &Handle, piece: &[u8]) -> PyResult<()> {
+    forked::stay_here(py);
     let progress = channel.write(piece, true).map_err(raise)?;
     wait_to_write(py, channel, progress)
 }

@@ -11,6 +11,7 @@ use tricorn_server::gateway::Handle;
 use super::hooks::Announce;
 use super::text::with_bytes;
 use super::wait::raise;
+use crate::forked;
 
 /// The request's answer, as far as the application has begun it. Reused for the next request if
 /// nobody keeps it.
@@ -80,6 +81,7 @@ impl Starter {
     /// Takes the head that is about to be sent, after the handlers of `response_start` have seen it;
     /// `None` if it has been sent.
     pub(super) fn take_head(slf: &Bound<'_, Self>) -> PyResult<Option<ResponseHead>> {
+        forked::stay_here(slf.py());
         let announce = {
             let mut state = slf.get().lock();
             if state.sent {
@@ -162,6 +164,7 @@ impl Starter {
     /// client speaks HTTP/1.0.
     #[pyo3(signature = (headers, /))]
     fn early_hints(&self, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+        forked::stay_here(headers.py());
         let channel = self.channel()?;
         let mut head = ResponseHead::default();
         head.begin(b"103 Early Hints")

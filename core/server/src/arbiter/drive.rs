@@ -25,7 +25,7 @@ use super::upgrade::Succession;
 use crate::config::{Config, Maker};
 use crate::error::{Blame, Exit, Failure};
 use crate::hooks::{Age, Event as Hook, Interruption, Member, Occasion};
-use crate::lifeline::{ArbiterEnd, Board, Nudge, WorkerSide};
+use crate::lifeline::{ArbiterEnd, Board, Nudge, WorkerSide, forked};
 use crate::log::statsd::Kind;
 use crate::plugin::{Module, Plugins};
 use crate::sock::{Inherited, Listener};
@@ -395,6 +395,10 @@ impl<'h> Driver<'h> {
     }
 
     fn sleep(&mut self) {
+        if forked::is_forked() {
+            // A child that a handler has forked, and that has come back.
+            forked::leave(0);
+        }
         let until = self
             .machine
             .next_deadline()

@@ -36,7 +36,7 @@ pub use handover::{HANDOVER, Handover};
 pub use host::{Generation, Host};
 pub use logs::{check, open_logs};
 pub use renew::PROBE;
-pub use signals::Signals;
+pub use signals::{Signals, forget as forget_signals};
 pub use slot::{Cause, Departed, Status};
 pub use state::Arbiter;
 pub use stranded::{Stranded, wait_stranded};

@@ -125,12 +125,39 @@ pub(super) fn hold_back() -> HeldBack {
     HeldBack::hold(HANDLED)
 }
 
+/// In a child that a handler of the arbiter's has forked: takes the arbiter's handlers down, as far as
+/// they are still in force, so that the child ends when it is told to.
+pub fn forget() {
+    if OWNER.swap(0, Ordering::SeqCst) == 0 {
+        return;
+    }
+    for signal in HANDLED {
+        if is_ours(signal) {
+            set_default(signal);
+        }
+    }
+}
+
+fn is_ours(signal: Signal) -> bool {
+    let mut now = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: only asks, and the kernel writes a whole record where it succeeds.
+    let now = unsafe {
+        if libc::sigaction(signal as i32, std::ptr::null(), now.as_mut_ptr()) != 0 {
+            return false;
+        }
+        now.assume_init()
+    };
+    now.sa_sigaction == note as *const () as usize
+}
+
+fn set_default(signal: Signal) {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the default disposition runs no code of ours.
+    let _ = unsafe { sigaction(signal, &default) };
+}
+
 /// In a child, while they are held back: takes the parent's handlers down.
 pub(super) fn take_down() {
     OWNER.store(0, Ordering::SeqCst);
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    for signal in HANDLED {
-        // SAFETY: the default disposition runs no code of ours.
-        let _ = unsafe { sigaction(signal, &default) };
-    }
+    HANDLED.into_iter().for_each(set_default);
 }

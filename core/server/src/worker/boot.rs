@@ -207,11 +207,16 @@ impl Driver {
                 shared
                     .heed_control()
                     .map_err(|error| cannot("wait for signals", &error))?;
-                Ok(sync::serve(&shared, &**gateway))
+                let code = sync::serve(&shared, &**gateway);
+                shared.core().finish_all();
+                Ok(code)
             }
             Self::Gthread => {
                 let threads = shared.env.config.threads;
-                Ok(gthread::serve(&Arc::new(shared), gateway, threads)?)
+                let shared = Arc::new(shared);
+                let code = gthread::serve(&shared, gateway, threads)?;
+                shared.core().finish_all();
+                Ok(code)
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::access::RequestLog;
 use crate::clock;
 use crate::gateway::{Gateway, Transaction};
 use crate::hooks::{Event, Interruption, Occasion};
-use crate::lifeline::{Message, Phase, WorkerSide};
+use crate::lifeline::{Message, Phase, WorkerSide, forked};
 use crate::sock::Listener;
 
 /// Data of the events that are no connection's and no listener's.
@@ -134,6 +134,7 @@ impl Shared {
 
     /// Sleeps until something happens, for `longest` nanoseconds at most, and takes it in.
     pub(super) fn wait(&self, events: &mut Events, longest: u64) -> Turn {
+        leave_if_forked();
         let limit = self.core().until_next_limit().unwrap_or(u64::MAX);
         let sleep = limit.min(longest).min(self.longest_sleep);
         // Round up: waking a little early would spin through the last millisecond.
@@ -358,6 +359,7 @@ impl Shared {
     /// Blocks on nothing but the control's bell, for a thread that minds no connections.
     pub(super) fn sleep_until_woken(&self, longest: Duration) -> bool {
         use nix::poll::{PollFd, PollFlags, poll};
+        leave_if_forked();
         let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::ZERO);
         let mut fds = [PollFd::new(self.env.control.waker(), PollFlags::POLLIN)];
         let woken = !matches!(poll(&mut fds, timeout), Ok(0));
@@ -365,5 +367,12 @@ impl Shared {
             self.env.control.silence();
         }
         woken
+    }
+}
+
+/// A child that was forked off this worker minds nothing that it shares with it.
+fn leave_if_forked() {
+    if forked::is_forked() {
+        forked::leave(0);
     }
 }

@@ -16,7 +16,7 @@ use super::turn::Turn;
 use crate::clock;
 use crate::exchange::{Finished, Request};
 use crate::gateway::{Handle, Transaction};
-use crate::lifeline::Beginning;
+use crate::lifeline::{Beginning, forked};
 
 /// Bytes that are read from a socket at once.
 const SCRATCH: usize = 128 * 1024;
@@ -385,11 +385,32 @@ impl Core {
             self.release_body(conn);
             self.forget_lingering(conn);
             self.table.remove(cell.key.place());
-            // Whoever holds on to the request holds the descriptor: the client does not wait for that.
-            if Arc::strong_count(cell) > 1 && !conn.taken_over {
-                conn.stream.finish();
+            // Whoever holds on to the request holds the descriptor, and so does a child that was forked
+            // meanwhile: the client does not wait for either.
+            if Arc::strong_count(cell) > 1 || forked::has_forked() {
+                self.finish(conn);
             }
             self.show_connections();
+        }
+    }
+
+    fn finish(&self, conn: &Conn) {
+        if !conn.taken_over {
+            conn.stream.finish();
+        }
+        if forked::has_forked() {
+            // A copy in a child would keep it there.
+            let _ = self.epoll.delete(&conn.stream);
+        }
+    }
+
+    /// Tells the clients of all connections that nothing more will come, where children that were
+    /// forked hold copies: these would keep the clients waiting when this process is gone.
+    pub(in super::super) fn finish_all(&self) {
+        if forked::has_forked() {
+            self.cells()
+                .iter()
+                .for_each(|cell| self.finish(&cell.lock()));
         }
     }
 
