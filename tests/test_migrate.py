@@ -84,8 +84,8 @@ def child_exit(server, worker): pass
     ("config", "name", "verdict", "words"),
     [
         ("timeout = 30", "timeout", "better", "stacks"),
-        ("timeout = '30'\nthreads = '4'", "timeout", "different", "lets requests run"),
-        ("timeout = 30\nworker_class = 'gthread'", "timeout", "different", "lets requests run"),
+        ("timeout = '30'\nthreads = '4'", "timeout", "better", "left to run"),
+        ("timeout = 30\nworker_class = 'gthread'", "timeout", "better", "left to run"),
         ("timeout = 0\nthreads = 4", "timeout", "same", "no limit"),
         ("keepalive = 5", "keepalive", "better", "sync"),
         ("keepalive = 5\nthreads = 2", "keepalive", "same", "as in gunicorn"),

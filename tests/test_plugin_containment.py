@@ -212,7 +212,11 @@ def test_workers_that_hang_in_a_plugin_again_and_again_count_too(server, argumen
         *arguments,
         "-w",
         "3",
+        "--threads",
+        "1",
         "--timeout",
+        "1",
+        "--graceful-timeout",
         "1",
         config=f"plugins = [{{'path': {path!r}, 'on_crash': 'disable'}}]\nabort_grace = 1\n",
     )
@@ -386,7 +390,8 @@ def test_what_a_stuck_thread_is_inside_of_is_not_taken_down(server):
         """,
     )
     config = f"plugins = {plugin}\nabort_grace = 1\n"
-    server.start("app:application", "--threads", "2", "--timeout", "1", config=config)
+    limits = ["--timeout", "1", "--graceful-timeout", "1"]
+    server.start("app:application", "-k", "gthread", *limits, config=config)
     with server.connect() as client:
         client.request("/")
         server.wait_for_log("WORKER TIMEOUT")

@@ -221,13 +221,11 @@ def test_a_worker_that_exits_by_itself_is_replaced(server):
 # Time-outs.
 
 
-@pytest.mark.parametrize(("arguments", "status"), [([], 500), (["--threads", "2"], None)])
-def test_a_request_that_takes_too_long_ends_its_worker(server, arguments, status):
+def test_a_request_that_takes_too_long_ends_its_sync_worker(server):
     server.start(
         PLAIN,
         "--timeout",
         "1",
-        *arguments,
         config=READY
         + """
     def worker_abort(worker):
@@ -238,8 +236,7 @@ def test_a_request_that_takes_too_long_ends_its_worker(server, arguments, status
     (slow,) = pids(server, 1)
     with server.connect() as client:
         client.request("/sleep/60")
-        if status:
-            assert client.reply().status == status
+        assert client.reply().status == 500
         assert client.is_closed()
     assert f"WORKER TIMEOUT (pid:{slow})" in server.log
     server.wait_for_log(f"ABORT HOOK {slow}")

@@ -99,9 +99,9 @@ SETTINGS: dict[str, tuple[Fact, ...]] = {
     "timeout": (
         Fact(SAME, "no limit", _is_zero),
         Fact(
-            DIFFERENT,
-            "ends the worker of a request that runs for longer; gunicorn's gthread lets requests "
-            "run for as long as they like: raise it if some take longer",
+            BETTER,
+            "also replaces a worker none of whose threads moves; a request that runs for longer is "
+            "reported, and left to run",
             _is_gthread,
         ),
         Fact(

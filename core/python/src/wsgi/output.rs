@@ -95,6 +95,10 @@ fn give_each(
     channel: &Handle,
     pieces: &Bound<'_, PyIterator>,
 ) -> PyResult<u64> {
+    // A generator that has not come to start_response() is an application that has not begun.
+    if starter.get().with_head(|_| ()).is_some() {
+        channel.unfold();
+    }
     send_each(starter, pieces)?;
     // Nothing has been sent, and nothing will be: the answer is empty.
     start(starter, channel, Some(0))?;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use nix::libc;
 
-use super::event::Action;
+use super::event::{Action, Silence};
 use super::slot::{Cause, Slot, State};
 use super::state::Arbiter;
 use crate::hooks::Age;
@@ -51,6 +51,20 @@ impl Arbiter {
         if leaves_first || cause == Cause::RequestTimeout {
             stop(slot, kill_at, actions);
         }
+    }
+
+    /// No thread of a worker's pool moves. Nobody can say whether one ever will: it is replaced, has
+    /// the time of a graceful stop to answer what it can, and is aborted then.
+    pub(super) fn drain_still(&mut self, age: Age, now: Instant, actions: &mut Vec<Action>) {
+        let kill_at = now + self.policy.graceful;
+        let Some(slot) = self.slot_mut(age).filter(|slot| slot.serves()) else {
+            return;
+        };
+        let (pid, silence, cause) = (slot.pid, Silence::Pool, Cause::Timeout);
+        slot.due = Some(cause);
+        actions.push(Action::WorkerTimeout { age, pid, silence });
+        actions.push(Action::WorkerDue { age, cause });
+        stop(slot, kill_at, actions);
     }
 
     fn is_any_due(&self, cause: Cause) -> bool {

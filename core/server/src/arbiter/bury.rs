@@ -1,6 +1,7 @@
 //! The end of a worker: what the log says of it, who is told, and what follows if it died inside a
 //! compiled plugin.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ impl Driver<'_> {
             .position(|child| child.member.age == departed.age);
         let child = place.map(|place| self.gone.swap_remove(place));
         let cell = self.board.cell(departed.id);
+        let is_astray = cell.astray().load(Ordering::Relaxed) > 0 && !cell.has_left();
         let scene = child
             .as_ref()
             .and_then(|child| child.plugins.scene_of_death(cell.crumbs()));
@@ -49,6 +51,9 @@ impl Driver<'_> {
         });
         let note = match was_inside {
             Some((_, text)) => Note::Inside(text),
+            None if is_astray => {
+                Note::Hint(": perhaps inside a plugin, on a thread without a place")
+            }
             None => Note::Hint(suspicion.map_or("", hint)),
         };
         self.tell_of(departed, &note);
@@ -71,10 +76,12 @@ impl Driver<'_> {
             Cause::Memory => "it has grown beyond max_worker_memory",
             Cause::Age => "it has reached max_worker_age",
             Cause::RequestTimeout => "a request of it cannot be ended by itself",
+            Cause::Timeout => "no thread of it has moved for timeout",
             other => other.name(),
         };
         let order = match cause {
             Cause::RequestTimeout => "when its other requests are answered",
+            Cause::Timeout => "when its requests are answered, in graceful_timeout at most",
             _ if self.machine.surge() > 0 => "once its replacement serves",
             _ => "before there is a replacement",
         };

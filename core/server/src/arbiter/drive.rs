@@ -17,6 +17,7 @@ use super::overtime::Overtime;
 use super::pidfile::Pidfile;
 use super::renew::Renewal;
 use super::signals::Signals;
+use super::slow::Slow;
 use super::sockets;
 use super::state::Arbiter;
 use super::strangers::Strangers;
@@ -99,6 +100,7 @@ pub struct Driver<'h> {
     pub(super) memory: MemoryWatch,
     pub(super) oom: OomKills,
     pub(super) overtime: Overtime,
+    pub(super) slow: Slow,
     pub(super) succession: Succession,
     pub(super) service: Service,
     pub(super) renewal: Renewal,
@@ -174,6 +176,7 @@ impl<'h> Driver<'h> {
             memory: MemoryWatch::default(),
             oom: OomKills::find(),
             overtime: Overtime::default(),
+            slow: Slow::default(),
             succession,
             service: Service::new(),
             renewal: Renewal::default(),

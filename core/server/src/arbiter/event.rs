@@ -88,6 +88,11 @@ pub enum Event {
         /// The worker.
         age: Age,
     },
+    /// No thread of a worker's pool has moved for longer than `timeout`.
+    Still {
+        /// The worker.
+        age: Age,
+    },
     /// A worker is to be replaced.
     Due {
         /// The worker.
@@ -123,6 +128,21 @@ pub enum Event {
     Leave(Exit),
     /// A deadline has passed.
     DeadlinePassed,
+}
+
+/// In what way a worker takes too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// It gives no sign of life.
+    Itself,
+    /// No thread of its pool moves.
+    Pool,
+    /// It does not come to serve.
+    Boot,
+    /// A request runs for longer than `request_timeout`.
+    Request,
+    /// A request runs for longer than `timeout`, beside others.
+    Slow,
 }
 
 /// Something to do.
@@ -166,14 +186,14 @@ pub enum Action {
         /// The worker.
         age: Age,
     },
-    /// Tell that a worker is about to be aborted.
+    /// Tell that a worker has taken too long.
     WorkerTimeout {
         /// The worker.
         age: Age,
         /// Its process id.
         pid: i32,
-        /// It never became ready.
-        boots: bool,
+        /// With what.
+        silence: Silence,
     },
     /// Tell that a worker is going to be replaced.
     WorkerDue {

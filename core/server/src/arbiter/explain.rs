@@ -2,21 +2,13 @@
 //! compiled handler it is inside of, and where its threads are.
 
 use std::fmt::Write;
+use std::sync::atomic::Ordering;
 
 use super::drive::Driver;
+use super::event::Silence;
 use crate::clock;
 use crate::hooks::Age;
-
-/// In what way a worker is silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Silence {
-    /// It gives no sign of life.
-    Itself,
-    /// It does not come to serve.
-    Boot,
-    /// A request does not come to its end.
-    Request,
-}
+use crate::lifeline::{Cell, PLACES};
 
 impl Driver<'_> {
     /// Logs what a silent worker is doing.
@@ -28,18 +20,9 @@ impl Driver<'_> {
         let id = child.member.id;
         let cell = self.board.cell(id);
         let now = clock::now();
-        let silence = seconds(cell.silence(now));
-        let what = match why {
-            Silence::Itself => format!("has given no sign of life for {silence}"),
-            Silence::Boot => "has not come to serve within boot_timeout".to_owned(),
-            Silence::Request => "runs a request for longer than request_timeout".to_owned(),
-        };
-        let mut report = format!("Worker {id} (pid {pid}) {what}");
+        let mut report = format!("Worker {id} (pid {pid}) {}", what(why, cell, now));
+        tell_requests(&mut report, cell, now);
         // Writing to memory cannot fail.
-        for request in cell.running() {
-            let runs = seconds(now.saturating_sub(request.began));
-            let _ = write!(report, "\n  it runs {request}, for {runs}");
-        }
         let crumbs = cell.lasting_crumbs();
         child.stuck_in = child.plugins.scene_of_death(crumbs.into_iter());
         if let Some((_, place)) = &child.stuck_in {
@@ -56,7 +39,50 @@ impl Driver<'_> {
                 }
             }
         }
-        log::error!("{report}");
+        match why {
+            Silence::Slow => log::warn!("{report}"),
+            _ => log::error!("{report}"),
+        }
+    }
+}
+
+fn what(why: Silence, cell: &Cell, now: u64) -> String {
+    match why {
+        Silence::Itself => format!(
+            "has given no sign of life for {}",
+            seconds(cell.silence(now))
+        ),
+        Silence::Pool => format!(
+            "has no thread that has moved for {}: it is replaced, and answers what it can",
+            seconds(cell.stillness(now))
+        ),
+        Silence::Boot => "has not come to serve within boot_timeout".to_owned(),
+        Silence::Request => "runs a request for longer than request_timeout".to_owned(),
+        Silence::Slow => {
+            "runs a request for longer than timeout, beside others: request_timeout would end it"
+                .to_owned()
+        }
+    }
+}
+
+fn tell_requests(report: &mut String, cell: &Cell, now: u64) {
+    for request in cell.running() {
+        let runs = seconds(now.saturating_sub(request.began));
+        let _ = write!(report, "\n  it runs {request}, for {runs}");
+    }
+    if let Some((count, oldest)) = cell.beyond() {
+        let runs = seconds(now.saturating_sub(oldest));
+        let _ = write!(
+            report,
+            "\n  threads beyond the first {PLACES} run {count} more, the oldest for {runs}"
+        );
+    }
+    let astray = cell.astray().load(Ordering::Relaxed);
+    if astray > 0 {
+        let _ = write!(
+            report,
+            "\n  threads beyond the first {PLACES} are inside plugins: {astray}"
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::drive::Driver;
-use super::event::{Event, Signal};
+use super::event::{Event, Signal, Silence};
 use super::slot::{Cause, Status};
 use crate::clock;
 use crate::config::WorkerClass;
@@ -134,14 +134,22 @@ impl Driver<'_> {
         let Some(timeout) = self.generation.config.time.timeout else {
             return;
         };
-        let now = clock::now();
-        let silent: Vec<_> = self
-            .machine
-            .watched()
-            .filter(|&(id, _, _)| Duration::from_nanos(self.board.cell(id).silence(now)) > timeout)
-            .map(|(_, age, _)| Event::Silent { age })
-            .collect();
-        self.queue.extend(silent);
+        let (now, timeout) = (clock::now(), clock::nanos(timeout));
+        let workers: Vec<_> = self.machine.watched().collect();
+        self.slow.forget_all_but(&workers);
+        for (id, age, pid) in workers {
+            let cell = self.board.cell(id);
+            let silence = cell.silence(now);
+            // What a worker tells of its threads counts while the worker is seen to be alive.
+            let is_alive = silence <= timeout / 2;
+            if silence > timeout {
+                self.queue.push_back(Event::Silent { age });
+            } else if is_alive && cell.stillness(now) > timeout {
+                self.queue.push_back(Event::Still { age });
+            } else if is_alive && self.slow.has_more(age, cell, now) {
+                self.explain(age, pid, Silence::Slow);
+            }
+        }
     }
 
     /// The worker that has grown largest, if it is too large at two looks in a row. The others have

@@ -21,6 +21,7 @@ mod reload;
 mod renew;
 mod signals;
 mod slot;
+mod slow;
 mod sockets;
 mod state;
 mod stranded;

@@ -9,8 +9,7 @@ use std::time::Duration;
 use nix::libc;
 
 use super::drive::Driver;
-use super::event::Event;
-use super::explain::Silence;
+use super::event::{Event, Silence};
 use crate::clock;
 use crate::hooks::Age;
 use crate::lifeline::overtime_signal;
@@ -62,8 +61,10 @@ impl Driver<'_> {
             .0
             .retain(|age, _| workers.iter().any(|(_, other, _)| other == age));
         for (id, age, pid) in workers {
-            let running = self.board.cell(id).running();
-            let Some(began) = running.iter().map(|request| request.began).min() else {
+            let cell = self.board.cell(id);
+            let running = cell.running().into_iter().map(|request| request.began);
+            let beyond = cell.beyond().map(|(_, oldest)| oldest);
+            let Some(began) = running.chain(beyond).min() else {
                 continue;
             };
             if now.saturating_sub(began) < limit {

@@ -7,7 +7,6 @@ use nix::unistd::Pid;
 
 use super::drive::{Birth, Child, Driver, Outcome};
 use super::event::{Action, Event};
-use super::explain::Silence;
 use super::{signals, sockets};
 use crate::clock;
 use crate::config::Config;
@@ -48,14 +47,9 @@ impl Driver<'_> {
                 "pre_fork takes no worker beside those that it replaces: until the next reload each \
                  leaves before its replacement is forked, as with max_surge = 0"
             ),
-            Action::WorkerTimeout { age, pid, boots } => {
+            Action::WorkerTimeout { age, pid, silence } => {
                 log::error!(target: crate::log::CRITICAL, "WORKER TIMEOUT (pid:{pid})");
-                let why = if boots {
-                    Silence::Boot
-                } else {
-                    Silence::Itself
-                };
-                self.explain(age, pid, why);
+                self.explain(age, pid, silence);
                 self.host.note_abort(age);
                 self.fire(Hook::WorkerTimeout, &Occasion::Worker(self.member(age)));
             }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   Forking ──Forked──► Booting ──Ready──► Serving ──┬─(surplus, old generation, stop)─► Stopping ──► Killed
-//!      └─ForkFailed─► (pause)      └────────┬────────┴─(Silent)────────────────────────► Aborting ──► Killed
+//!      └─ForkFailed─► (pause)      └────────┬────────┴─(Silent; Still, after Stopping)─► Aborting ──► Killed
 //!                                           └──────────────────── Exited, from any of them ──────────► gone
 //! ```
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use super::event::{Action, Event, NoUpgrade, Policy, Signal};
+use super::event::{Action, Event, NoUpgrade, Policy, Signal, Silence};
 use super::pauses::Pauses;
 use super::slot::{Cause, Slot, State};
 use crate::error::Exit;
@@ -141,6 +141,7 @@ impl Arbiter {
             Event::Ready { age } => self.take_ready(age, true, now, actions),
             Event::Presumed { age } => self.take_ready(age, false, now, actions),
             Event::Silent { age } => self.abort(age, now, actions),
+            Event::Still { age } => self.drain_still(age, now, actions),
             Event::Due { age, cause } => self.mark_due(age, cause, now, actions),
             Event::Stuck { age } => self.mark_due(age, Cause::RequestTimeout, now, actions),
             Event::Upgrading => self.successor = Some(false),
@@ -321,9 +322,13 @@ impl Arbiter {
             return;
         };
         if matches!(slot.state, State::Booting | State::Serving) {
-            let (pid, boots) = (slot.pid, slot.boots());
+            let pid = slot.pid;
+            let silence = match slot.state {
+                State::Booting => Silence::Boot,
+                _ => Silence::Itself,
+            };
             slot.state = State::Aborting { kill_at };
-            actions.push(Action::WorkerTimeout { age, pid, boots });
+            actions.push(Action::WorkerTimeout { age, pid, silence });
             actions.push(Action::Kill {
                 pid,
                 signal: libc::SIGABRT,
@@ -411,16 +416,24 @@ impl Arbiter {
     }
 
     fn kill_overdue(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let (serves_on, grace) = (self.stop.is_none(), self.policy.abort_grace);
         for slot in &mut self.slots {
-            if slot.kill_at().is_some_and(|at| at <= now) {
-                slot.state = State::Killed {
-                    aborted: matches!(slot.state, State::Aborting { .. }),
-                };
-                actions.push(Action::Kill {
-                    pid: slot.pid,
-                    signal: libc::SIGKILL,
-                });
+            if slot.kill_at().is_none_or(|at| at > now) {
+                continue;
             }
+            let is_drained = matches!(slot.state, State::Stopping { .. });
+            let (state, signal) = if is_drained && slot.due == Some(Cause::Timeout) && serves_on {
+                let kill_at = now + grace;
+                (State::Aborting { kill_at }, libc::SIGABRT)
+            } else {
+                let aborted = matches!(slot.state, State::Aborting { .. });
+                (State::Killed { aborted }, libc::SIGKILL)
+            };
+            slot.state = state;
+            actions.push(Action::Kill {
+                pid: slot.pid,
+                signal,
+            });
         }
     }
 }

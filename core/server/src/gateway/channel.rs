@@ -101,6 +101,10 @@ pub trait Channel: Send + Sync {
     /// Lets the connection end with this request's answer.
     fn close_after(&self, number: u64);
 
+    /// The application makes its answer piece by piece from now on. In a pool of threads it may take
+    /// as long as it likes, and say nothing for as long.
+    fn unfold(&self, number: u64);
+
     /// Begins the answer: takes the head (leaving another in its place) and decides on the framing.
     /// `known` is the length of the content, where all of it is at hand.
     ///
@@ -240,6 +244,10 @@ impl Handle {
 
     pub fn close_after(&self) {
         self.channel.close_after(self.number);
+    }
+
+    pub fn unfold(&self) {
+        self.channel.unfold(self.number);
     }
 
     pub fn start(&self, head: &mut ResponseHead, known: Option<u64>) -> Result<(), ChannelError> {

@@ -38,24 +38,31 @@ pub enum Phase {
 pub struct Cell {
     /// The last sign of life, in nanoseconds of the monotonic clock.
     beat: AtomicU64,
-    /// When the oldest request that is running began; 0 when none is.
+    /// When the request began that a worker runs which runs one at a time; 0 when it runs none.
     oldest: AtomicU64,
+    /// Since when no thread of a pool has moved; 0 if one idles, or waits for its client.
+    still_since: AtomicU64,
+    /// Requests on threads that have no place below, and when the oldest of them began.
+    beyond: AtomicU64,
+    beyond_since: AtomicU64,
     /// Requests taken up.
     requests: AtomicU64,
     /// Open connections.
     connections: AtomicU32,
     phase: AtomicU32,
     /// Which compiled handler each of its threads is inside of, in the plugins' own code; 0 for
-    /// none. Threads beyond these share a place.
-    crumbs: [AtomicU32; CRUMBS],
+    /// none.
+    crumbs: [AtomicU32; PLACES],
+    /// Threads that are inside such code and have no place.
+    astray: AtomicU32,
     /// What the worker does when it is asked to, and whether it has left: bits.
     abilities: AtomicU32,
-    /// The request that each of its threads runs. Threads beyond these share a place.
-    running: [Running; CRUMBS],
+    /// The request that each of its threads runs.
+    running: [Running; PLACES],
 }
 
-/// Threads that leave crumbs of their own.
-const CRUMBS: usize = 64;
+/// Threads that have a place of their own. What others do is counted.
+pub const PLACES: usize = 64;
 
 /// It writes its stacks.
 const EXPLAINS: u32 = 1;
@@ -69,6 +76,10 @@ impl Cell {
     pub fn reset(&self, now: u64) {
         self.beat.store(now, Ordering::Relaxed);
         self.oldest.store(0, Ordering::Relaxed);
+        self.still_since.store(0, Ordering::Relaxed);
+        self.beyond.store(0, Ordering::Relaxed);
+        self.beyond_since.store(0, Ordering::Relaxed);
+        self.astray.store(0, Ordering::Relaxed);
         self.requests.store(0, Ordering::Relaxed);
         self.connections.store(0, Ordering::Relaxed);
         self.phase.store(Phase::Booting as u32, Ordering::Relaxed);
@@ -81,12 +92,59 @@ impl Cell {
 
     /// The thread of this number begins to run a request.
     pub fn begin(&self, thread: usize, beginning: &Beginning<'_>) {
-        self.running[thread % CRUMBS].begin(beginning);
+        if let Some(place) = self.running.get(thread) {
+            place.begin(beginning);
+        }
     }
 
     /// Its request has ended.
     pub fn end(&self, thread: usize) {
-        self.running[thread % CRUMBS].clear();
+        if let Some(place) = self.running.get(thread) {
+            place.clear();
+        }
+    }
+
+    /// Returns when the request of a thread began; 0 if it runs none, or has no place.
+    #[must_use]
+    pub fn began(&self, thread: usize) -> u64 {
+        self.running.get(thread).map_or(0, Running::began)
+    }
+
+    /// The request of a thread, which began then, has run for longer than `timeout`.
+    pub fn note_overdue(&self, thread: usize, began: u64) {
+        if let Some(place) = self.running.get(thread) {
+            place.note_overdue(began);
+        }
+    }
+
+    /// Tells when the requests began that run on threads without a place.
+    pub fn set_beyond(&self, began: impl Iterator<Item = u64>) {
+        let (count, oldest) = began.fold((0, u64::MAX), |(count, oldest), began| {
+            (count + 1, oldest.min(began))
+        });
+        self.beyond_since.store(oldest, Ordering::Relaxed);
+        self.beyond.store(count, Ordering::Relaxed);
+    }
+
+    /// Returns how many requests run on threads without a place, and when the oldest began.
+    #[must_use]
+    pub fn beyond(&self) -> Option<(u64, u64)> {
+        let count = self.beyond.load(Ordering::Relaxed);
+        (count > 0).then(|| (count, self.beyond_since.load(Ordering::Relaxed)))
+    }
+
+    /// Tells since when no thread of a pool has moved; 0 for not so.
+    pub fn set_still_since(&self, since: u64) {
+        self.still_since.store(since, Ordering::Relaxed);
+    }
+
+    /// Returns for how long no thread of a pool has moved, in nanoseconds.
+    #[must_use]
+    pub fn stillness(&self, now: u64) -> u64 {
+        match self.still_since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => now.saturating_sub(since),
+        }
     }
 
     /// The requests that run.
@@ -128,10 +186,16 @@ impl Cell {
         self.abilities.load(Ordering::Acquire) & HAS_LEFT != 0
     }
 
-    /// Where the thread of this number leaves its crumb.
+    /// Returns where the thread of this number leaves its crumb, if it has a place.
     #[must_use]
-    pub fn crumb(&self, thread: usize) -> &AtomicU32 {
-        &self.crumbs[thread % CRUMBS]
+    pub fn crumb(&self, thread: usize) -> Option<&AtomicU32> {
+        self.crumbs.get(thread)
+    }
+
+    /// Returns the number of threads without a place that are inside of compiled handlers.
+    #[must_use]
+    pub fn astray(&self) -> &AtomicU32 {
+        &self.astray
     }
 
     /// The crumbs that were left when the worker died.
@@ -370,7 +434,7 @@ mod tests {
         let board = Board::new().unwrap();
         let cell = board.cell(5);
         assert!(cell.lasting_crumbs().is_empty());
-        cell.crumb(0).store(7, Ordering::Relaxed);
+        cell.crumb(0).unwrap().store(7, Ordering::Relaxed);
         assert_eq!(cell.lasting_crumbs(), [7]);
     }
 

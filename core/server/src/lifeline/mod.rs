@@ -14,7 +14,7 @@ mod stacks;
 
 use std::sync::Arc;
 
-pub use board::{Board, Cell, Phase, WORKERS_AT_MOST};
+pub use board::{Board, Cell, PLACES, Phase, WORKERS_AT_MOST};
 pub use held_back::HeldBack;
 pub use nudge::Nudge;
 pub use pipes::{ArbiterEnd, End, Message, Reports, WorkerEnd, pair};

@@ -15,6 +15,8 @@ const BYTES: usize = WORDS * 8;
 pub(super) struct Running {
     /// When it began, on the monotonic clock; 0 for none.
     began: AtomicU64,
+    /// When a request began that has run for longer than `timeout`: the one that runs, if it is the same.
+    overdue: AtomicU64,
     /// The client's address; one of IPv4 in the first word.
     client: [AtomicU64; 2],
     /// 4 or 6 for an address of that kind, 0 for none.
@@ -24,6 +26,14 @@ pub(super) struct Running {
 }
 
 impl Running {
+    pub(super) fn began(&self) -> u64 {
+        self.began.load(Ordering::Acquire)
+    }
+
+    pub(super) fn note_overdue(&self, began: u64) {
+        self.overdue.store(began, Ordering::Relaxed);
+    }
+
     pub(super) fn clear(&self) {
         self.began.store(0, Ordering::Relaxed);
     }
@@ -74,6 +84,7 @@ impl Running {
         };
         Some(RunningRequest {
             began,
+            is_overdue: self.overdue.load(Ordering::Relaxed) == began,
             line: String::from_utf8_lossy(&line).into_owned(),
             client,
         })
@@ -96,6 +107,8 @@ pub struct Beginning<'r> {
 pub struct RunningRequest {
     /// When it began, in nanoseconds of the monotonic clock.
     pub began: u64,
+    /// The worker says that it has run for longer than `timeout`.
+    pub is_overdue: bool,
     /// Its method and target, as far as there was room.
     pub line: String,
     /// The client's address; `None` for a unix socket.

@@ -7,7 +7,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::downfall::Presence;
-use super::link;
+use super::link::{self, WorkerLink};
 use crate::hooks::Event;
 
 /// In place of an event: it is asked what it offers.
@@ -33,8 +33,17 @@ pub(super) const DESTROY: u8 = 0xff;
 struct Crumb<'w> {
     whose: Whose<'w>,
     what: u8,
-    cell: Option<(&'static AtomicU32, u32)>,
-    presence: Option<Presence>,
+    word: Word,
+}
+
+/// How it was left.
+enum Word {
+    /// A thread of a worker has left its number here, where another stood before.
+    Number(&'static AtomicU32, u32),
+    /// A thread of a worker that has no place is counted here.
+    Count(&'static AtomicU32),
+    /// Another process has left a line.
+    Line { presence: Option<Presence> },
 }
 
 /// The plugin that a crumb is about.
@@ -91,8 +100,10 @@ pub(super) fn watch_exits() {
 }
 
 fn blame_thread(place: usize) {
-    if let Some(cell) = link::crumb() {
-        cell.store(write(place, THREAD), Ordering::Relaxed);
+    let Some(worker) = link::worker() else { return };
+    match link::crumb(worker) {
+        Some(cell) => cell.store(write(place, THREAD), Ordering::Relaxed),
+        None => drop(worker.cell.astray().fetch_add(1, Ordering::Relaxed)),
     }
 }
 
@@ -104,27 +115,11 @@ fn end(why: &str) -> ! {
 
 impl<'w> Crumb<'w> {
     fn leave(whose: Whose<'w>, what: u8) -> Self {
-        if let Some(cell) = link::crumb() {
-            let before = cell.load(Ordering::Relaxed);
-            cell.store(write(whose.place, what), Ordering::Relaxed);
-            return Self {
-                whose,
-                what,
-                cell: Some((cell, before)),
-                presence: None,
-            };
-        }
-        let who = match what == Event::PreExec as u8 {
-            true => "Successor",
-            false => "Arbiter",
+        let word = match link::worker() {
+            Some(worker) => Word::of_thread(worker, write(whose.place, what)),
+            None => Word::of_process(whose, what),
         };
-        let place = || format!("{}/{}", whose.id, name(what).unwrap_or("?"));
-        Self {
-            whose,
-            what,
-            cell: None,
-            presence: Presence::leave(who, place),
-        }
+        Self { whose, what, word }
     }
 
     /// The plugin has come back.
@@ -134,10 +129,36 @@ impl<'w> Crumb<'w> {
     }
 
     fn wipe(&mut self) {
-        if let Some((cell, before)) = self.cell {
-            cell.store(before, Ordering::Relaxed);
+        match &mut self.word {
+            Word::Number(cell, before) => cell.store(*before, Ordering::Relaxed),
+            Word::Count(count) => drop(count.fetch_sub(1, Ordering::Relaxed)),
+            Word::Line { presence } => drop(presence.take()),
         }
-        drop(self.presence.take());
+    }
+}
+
+impl Word {
+    fn of_thread(worker: &'static WorkerLink, number: u32) -> Self {
+        let Some(cell) = link::crumb(worker) else {
+            let count = worker.cell.astray();
+            count.fetch_add(1, Ordering::Relaxed);
+            return Self::Count(count);
+        };
+        // Nobody else writes here: a load and a store cost less than an exchange.
+        let before = cell.load(Ordering::Relaxed);
+        cell.store(number, Ordering::Relaxed);
+        Self::Number(cell, before)
+    }
+
+    fn of_process(whose: Whose<'_>, what: u8) -> Self {
+        let who = match what == Event::PreExec as u8 {
+            true => "Successor",
+            false => "Arbiter",
+        };
+        let place = || format!("{}/{}", whose.id, name(what).unwrap_or("?"));
+        Self::Line {
+            presence: Presence::leave(who, place),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The process a plugin finds itself in: what the functions it is given work on.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::gateway::{Control, Resumptions};
-use crate::lifeline::Cell;
+use crate::lifeline::{Cell, PLACES};
 
 /// A worker, to the plugins in it.
 #[derive(Debug)]
@@ -74,16 +74,56 @@ impl WorkerLink {
     }
 }
 
-/// Where this thread notes which plugin it is in.
-pub(super) fn crumb() -> Option<&'static AtomicU32> {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static PLACE: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+/// The places that threads of this worker have on the board: a bit for each.
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+const _: () = assert!(PLACES == 64, "one word has a bit for each");
+
+/// A thread's place on the board, for as long as the thread lives; `None` if there is none left.
+struct Place(Option<usize>);
+
+impl Place {
+    fn take() -> Self {
+        let free = |taken: u64| (taken != u64::MAX).then(|| taken | (taken + 1));
+        let before = TAKEN.fetch_update(Ordering::AcqRel, Ordering::Acquire, free);
+        Self(before.ok().map(|taken| taken.trailing_ones() as usize))
     }
-    worker().map(|worker| worker.cell.crumb(PLACE.with(|&place| place)))
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(place) = self.0 {
+            TAKEN.fetch_and(!(1 << place), Ordering::AcqRel);
+        }
+    }
+}
+
+/// Returns where this thread of a worker notes which plugin it is in; `None` if no place is left.
+pub(super) fn crumb(worker: &'static WorkerLink) -> Option<&'static AtomicU32> {
+    thread_local! {
+        static PLACE: Place = Place::take();
+    }
+    // At the very end of a thread its place is gone.
+    let place = PLACE.try_with(|place| place.0).ok().flatten()?;
+    worker.cell.crumb(place)
 }
 
 /// The level word that every host points to.
 pub(super) fn level() -> &'static AtomicI32 {
     crate::log::level_word()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_one_threads_until_it_ends_and_then_anothers() {
+        let mut taken: Vec<_> = (0..PLACES).map(|_| Place::take()).collect();
+        let mut numbers: Vec<_> = taken.iter().filter_map(|place| place.0).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..PLACES).collect::<Vec<_>>());
+        assert_eq!(Place::take().0, None, "it is counted, and takes nobody's");
+        let free = taken.swap_remove(7).0;
+        assert_eq!(Place::take().0, free);
+    }
 }

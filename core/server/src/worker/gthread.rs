@@ -9,6 +9,9 @@
 //! When every thread is inside a request, the main thread minds the I/O: limits are kept, bodies
 //! arrive, answers leave. It accepts nothing then, and leaves connections to workers with a thread
 //! to spare.
+//!
+//! It also proves to the arbiter that the worker is alive: threads move, and the interpreter can be
+//! had. A thread that holds the interpreter for good holds the main thread up as well.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -39,6 +42,9 @@ const PARTING: Duration = Duration::from_secs(1);
 /// How often the main thread minds the I/O while every thread is busy, and looks around when the
 /// worker is stopping.
 const MIND: Duration = Duration::from_millis(2);
+
+/// The shortest and the longest time between two signs of life while requests run.
+const SURVEY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// Nobody leads.
 const VACANT: usize = usize::MAX;
@@ -85,12 +91,14 @@ pub(super) fn serve(
 fn watch(shared: &Shared, gateway: &dyn Gateway, pool: &Pool) -> i32 {
     let mut events = Events::new();
     let mut seen = Seen::default();
+    let mut proof = Proof::new(shared);
     let mut signalled = true;
     loop {
         if let Next::Leave(code) = shared.oversee(gateway, signalled) {
             return code;
         }
-        let rest = pool.rest(&mut seen);
+        proof.give(shared, gateway);
+        let rest = pool.rest(&mut seen).min(proof.rest(shared));
         signalled = shared.sleep_until_woken(if shared.is_draining() {
             rest.min(MIND)
         } else {
@@ -102,6 +110,51 @@ fn watch(shared: &Shared, gateway: &dyn Gateway, pool: &Pool) -> i32 {
         }
         if pool.is_leaderless() {
             shared.mind(gateway, &mut events);
+        }
+    }
+}
+
+/// The sign of life of the main thread.
+struct Proof {
+    timeout: Option<u64>,
+    /// How often it is due while requests run, and while none does.
+    busy: Duration,
+    idle: Duration,
+    given: u64,
+}
+
+impl Proof {
+    fn new(shared: &Shared) -> Self {
+        let time = &shared.env.config.time;
+        let shortest = [time.timeout, time.request].into_iter().flatten().min();
+        let busy = shortest.map_or(DOZE, |limit| (limit / 8).clamp(SURVEY.0, SURVEY.1));
+        let idle = time
+            .timeout
+            .map_or(DOZE, |timeout| (timeout / 3).clamp(busy, DOZE));
+        Self {
+            timeout: time.timeout.map(clock::nanos),
+            busy,
+            idle,
+            given: 0,
+        }
+    }
+
+    /// Gives it, if it is due. Time that is spent waiting for the interpreter is silence.
+    fn give(&mut self, shared: &Shared, gateway: &dyn Gateway) {
+        let now = clock::roughly_now();
+        if now.saturating_sub(self.given) >= clock::nanos(self.busy) {
+            self.given = now;
+            shared.env.ages.survey(now, self.timeout);
+            gateway.check_signals();
+        }
+    }
+
+    /// How long the main thread may sleep.
+    fn rest(&self, shared: &Shared) -> Duration {
+        if shared.env.ages.is_any_running() {
+            self.busy
+        } else {
+            self.idle
         }
     }
 }

@@ -144,7 +144,7 @@ impl Shared {
             Ok(count) => (count, false),
             Err(error) => (0, error == Errno::EINTR),
         };
-        self.env.cell.beat(clock::roughly_now());
+        self.env.ages.beat(clock::roughly_now());
         let events = &events.0[..count];
         let woken = self.take_special(events) || interrupted;
         let mut core = self.core();
@@ -275,7 +275,7 @@ impl Shared {
                 .store(now.saturating_add(graceful), Ordering::Relaxed);
             self.env.cell.set_phase(Phase::Draining);
             self.fire(Event::DrainStart, &Occasion::Itself);
-            self.core().accept_last();
+            self.accept_last(now);
             if let Some(code) = self.env.control.exit() {
                 return Next::Leave(code);
             }
@@ -300,6 +300,15 @@ impl Shared {
             Next::Leave(0)
         } else {
             Next::Serve
+        }
+    }
+
+    /// Takes what stands in the queue already, unless no thread is likely to come to it: others will.
+    fn accept_last(&self, now: u64) {
+        let timeout = self.env.config.time.timeout.map(clock::nanos);
+        let stillness = self.env.ages.stillness(now);
+        if timeout.is_none_or(|timeout| stillness < timeout) {
+            self.core().accept_last();
         }
     }
 

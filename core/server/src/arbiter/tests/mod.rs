@@ -3,6 +3,7 @@
 mod booting;
 mod numbering;
 mod pairs;
+mod pools;
 mod rolling;
 mod succession;
 
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use super::event::{Action, Event, Policy, Signal};
+use super::event::{Action, Event, Policy, Signal, Silence};
 use super::slot::{Cause, Status};
 use super::state::Arbiter;
 use crate::error::Exit;
@@ -237,7 +238,7 @@ fn a_silent_worker_is_aborted_then_killed_then_replaced() {
     assert!(actions.contains(&Action::WorkerTimeout {
         age: 1,
         pid: 101,
-        boots: false
+        silence: Silence::Itself,
     }));
     assert_eq!(kills(&actions), [(101, libc::SIGABRT)]);
     assert_eq!(

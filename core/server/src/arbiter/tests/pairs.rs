@@ -72,7 +72,7 @@ fn what_comes_of_a_worker_in_each_state_at_each_event() {
     let exited = |status| Event::Exited { pid: PID, status };
     let due = |cause| Event::Due { age: 1, cause };
     let signal = Event::Signal;
-    let rows: [(Event, [&str; 7]); 27] = [
+    let rows: [(Event, [&str; 7]); 28] = [
         (Event::Started, ["-"; 7]),
         (
             Event::Forked { age: 1, pid: PID },
@@ -97,6 +97,10 @@ fn what_comes_of_a_worker_in_each_state_at_each_event() {
         (
             Event::Silent { age: 1 },
             ["-", "aborting", "aborting", "-", "-", "-", "-"],
+        ),
+        (
+            Event::Still { age: 1 },
+            ["-", "-", "stopping", "-", "-", "-", "-"],
         ),
         (due(Cause::MaxRequests), ["-"; 7]),
         (due(Cause::Memory), ["-"; 7]),
@@ -165,6 +169,7 @@ fn events() -> Vec<Event> {
         Event::Started,
         Event::Stuck { age: 1 },
         Event::Silent { age: 1 },
+        Event::Still { age: 1 },
         Event::Ready { age: 1 },
         Event::Ready { age: 2 },
         Event::Presumed { age: 1 },

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::libc;
 
-use super::super::event::{Action, Event, Policy, Signal};
+use super::super::event::{Action, Event, Policy, Signal, Silence};
 use super::super::slot::{Cause, Status};
 use super::{ABORT_GRACE, BOOT, GRACEFUL, Script, cause, forks, halt, kills, policy};
 use crate::error::Exit;
@@ -180,7 +180,7 @@ fn a_worker_that_boots_for_too_long_is_aborted() {
     assert!(actions.contains(&Action::WorkerTimeout {
         age: 2,
         pid: 102,
-        boots: true
+        silence: Silence::Boot,
     }));
     assert_eq!(kills(&actions), [(102, libc::SIGABRT)]);
     let actions = script.exits(2, Status::Code(1));

@@ -140,7 +140,16 @@ impl Channel for ConnCell {
     ) -> Result<(), ChannelError> {
         let mut conn = self.running(number)?;
         self.announce(&mut conn, head);
+        if known.is_none() {
+            self.env.ages.lasts(conn.thread);
+        }
         conn.start_answer(self.env.keeps_alive(), head, known)
+    }
+
+    fn unfold(&self, number: u64) {
+        if let Ok(conn) = self.running(number) {
+            self.env.ages.lasts(conn.thread);
+        }
     }
 
     fn answer(
@@ -244,6 +253,7 @@ impl Channel for ConnCell {
         let mut conn = self.running(number)?;
         let socket = conn.stream.duplicate()?;
         conn.taken_over = true;
+        self.env.ages.lasts(conn.thread);
         // What has come after the request belongs to whoever has the socket.
         conn.keep &= conn.input.is_empty();
         Ok((socket, std::mem::take(&mut conn.input)))

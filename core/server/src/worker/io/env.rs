@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::ages::Ages;
+use super::super::ages::{Ages, Lives};
 use crate::access::{Makers, RequestLog};
 use crate::clock::nanos;
-use crate::config::Config;
+use crate::config::{Config, WorkerClass};
 use crate::gateway::{Control, Resumptions};
 use crate::hooks::{Bus, Event};
 use crate::lifeline::{Beginning, Cell};
@@ -96,7 +96,11 @@ impl Env {
             control,
             resumptions,
         } = means;
-        let ages = Ages::new(cell, config.threads);
+        let lives = match config.worker_class {
+            WorkerClass::Gthread => Lives::ByItsPool,
+            WorkerClass::Sync | WorkerClass::Own => Lives::ByItsRequest,
+        };
+        let ages = Ages::new(cell, config.threads, lives);
         Ok(Self {
             ages,
             config,
@@ -136,7 +140,7 @@ impl Env {
     /// A thread has ended its request. That is a sign of life as well: many may be run between two
     /// waits.
     pub(super) fn end_request(&self, thread: usize, now: u64) {
-        self.cell.beat(now);
+        self.ages.beat(now);
         self.ages.end(thread);
         self.cell.end(thread);
     }
