@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
+import bcrypt
 import pytest
 
 from tests.harness.plugins import ROOT, built, compiled
@@ -41,13 +42,16 @@ def test_a_file_that_kills_whoever_opens_it_is_a_message(tmp_path):
 
 
 OPTIONS = {
+    "auth-basic": ["--option", "file=users"],
     "rate-limit": ["--option", "rate=5"],
     "static": ["--option", "root=/usr"],
 }
 
 
-@pytest.mark.parametrize("name", [name for name in FIRST_PARTY if name != "auth-basic"])
+@pytest.mark.parametrize("name", FIRST_PARTY)
 def test_the_first_party_plugins_pass_the_validator(tmp_path, name):
+    secret = bcrypt.hashpw(b"sesame", bcrypt.gensalt(4, prefix=b"2b")).decode()
+    (tmp_path / "users").write_text(f"ada:{secret}\n")
     file = str(built(f"tricorn-plugin-{name}"))
     done = run(tmp_path, "plugin", "check", file, *OPTIONS.get(name, []))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -57,6 +61,62 @@ def test_the_first_party_plugins_pass_the_validator(tmp_path, name):
 def test_the_examples_pass_the_validator(tmp_path):
     done = run(tmp_path, "plugin", "check", str(built("plugin-hello")))
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "8 passed, 0 failed")
+
+
+def test_a_plugin_with_threads_of_its_own_passes_the_validator(tmp_path):
+    done = run(tmp_path, "plugin", "check", str(built("fixture-probe")), "--option", "decider=true")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "8 passed, 0 failed")
+
+
+REQUEST_EVENTS = ["request_head", "pre_request", "response_start", "post_request", "access"]
+OTHER_EVENTS = [
+    "conn_open",
+    "conn_close",
+    "request_error",
+    "worker_init",
+    "drain_start",
+    "worker_exit",
+    "on_starting",
+    "child_exit",
+    "signal_received",
+]
+
+
+@pytest.mark.parametrize("event", [*REQUEST_EVENTS, *OTHER_EVENTS])
+def test_a_plugin_that_fails_at_every_call_does_not_pass_the_validator(tmp_path, event):
+    flags = [f"-DEVENT=TRICORN_EVENT_{event.upper()}", "-DVERDICT=TRICORN_ERROR"]
+    done = run(tmp_path, "plugin", "check", str(compiled("guard", *flags)))
+    assert done.returncode == 1
+    line = f"org.example.fixture: {event}/guard: it returned an error (-1)"
+    assert line + (" (every request)" if event in REQUEST_EVENTS else "\n") in done.stdout
+
+
+WRONG = {
+    "misbehave": ("guard", ["-DVERDICT=TRICORN_RESPOND"], "guard: it misbehaves (RESPOND without"),
+    "suspend for ever": ("suspends", [], "has suspended a request, and not decided of it in 2"),
+    "exit": ("leaves", ["-DALWAYS"], "it ended the process with code 0 when it was tried out"),
+    "throw": ("leaves", ["-DALWAYS", "-DHOW=throw_it()"], "it died of SIGABRT when it was tried"),
+    "keep a thread": (
+        "leaves",
+        ["-DALWAYS", "-DTHREAD", "-DHOW=sleep(60)", "-DEVENT=TRICORN_EVENT_WORKER_INIT"],
+        "its thread 'leaver' does not end with the worker",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_the_validator_runs_requests_as_a_worker_does(tmp_path, case):
+    name, flags, words = WRONG[case]
+    done = run(tmp_path, "plugin", "check", str(compiled(name, *flags)))
+    assert done.returncode == 1
+    assert words in done.stdout
+
+
+def test_a_deciding_thread_that_panics_does_not_pass_the_validator(tmp_path):
+    arguments = ["--option", "decider=true", "--option", "panic_at=decider"]
+    done = run(tmp_path, "plugin", "check", str(built("fixture-probe")), *arguments)
+    assert done.returncode == 1
+    assert "test.probe: 1 of its threads panicked" in done.stdout
 
 
 def test_the_validator_finds_what_is_wrong(tmp_path):

@@ -227,6 +227,24 @@ fn refuse(config: &Config, faults: &[Fault]) -> Failure {
 }
 
 impl Plugins {
+    /// Makes the modules of a file's plugins, for a process that tries them out.
+    ///
+    /// # Errors
+    /// What the first says is wrong that cannot be made.
+    pub(super) fn to_try(contents: &Contents, spec: &PluginSpec) -> Result<Self, String> {
+        let mut modules = Vec::new();
+        for (place, descriptor) in contents.plugins.iter().enumerate() {
+            let (spec, sum) = (spec.clone(), String::new());
+            let made = Module::make(descriptor.clone(), spec, sum, place, Tolerance::default());
+            let module = made.map_err(|why| format!("{}: {why}", descriptor.id))?;
+            modules.push(Arc::new(module));
+        }
+        Ok(Self {
+            modules,
+            remarks: Vec::new(),
+        })
+    }
+
     /// The plugins, in the order of the settings.
     #[must_use]
     pub fn modules(&self) -> &[Arc<Module>] {

@@ -39,6 +39,8 @@ pub struct Module {
     has_instance: AtomicBool,
     /// How many instances there were in this process.
     made: AtomicU32,
+    /// How many threads of theirs have panicked.
+    thread_panics: AtomicU32,
     /// For a plugin whose handlers must not be called by two threads at once.
     turn: Mutex<()>,
     panics: Mutex<Vec<u64>>,
@@ -83,6 +85,7 @@ impl Module {
             instance: AtomicPtr::new(std::ptr::null_mut()),
             has_instance: AtomicBool::new(false),
             made: AtomicU32::new(0),
+            thread_panics: AtomicU32::new(0),
             turn: Mutex::default(),
             panics: Mutex::default(),
             is_aside: AtomicBool::new(false),
@@ -216,9 +219,15 @@ impl Module {
         self.made.load(Ordering::Acquire)
     }
 
+    /// How many threads of its instances have panicked in this process.
+    pub(super) fn thread_panics(&self) -> u32 {
+        self.thread_panics.load(Ordering::Relaxed)
+    }
+
     /// A thread that the instance of this number had started has panicked, and does no more what it was
     /// there for: the same as if a handler had.
     pub(super) fn note_thread_panic(&self, made: u32) {
+        self.thread_panics.fetch_add(1, Ordering::Relaxed);
         let thread = std::thread::current();
         let (id, name) = (self.id(), thread.name().unwrap_or("?"));
         if made != self.made() || link::worker().is_none_or(WorkerLink::leaves) {

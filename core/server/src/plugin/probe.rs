@@ -15,6 +15,9 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
+/// How long a thing may take, and what it is to do meanwhile.
+type Limit<'w> = (Duration, &'w str);
+
 /// Tries `count` things in children, each within `limit`: for each the reasons against it.
 ///
 /// `trial` runs in a child, which ends right after the last one without any destructor.
@@ -23,7 +26,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2};
 /// No processes or descriptors left.
 pub(super) fn probe(
     count: usize,
-    limit: Duration,
+    limit: Limit<'_>,
     trial: impl Fn(usize) -> Vec<String>,
 ) -> io::Result<Vec<Vec<String>>> {
     let mut found = vec![Vec::new(); count];
@@ -45,7 +48,7 @@ pub(super) fn report(
     // Texts have lines, which reasons have not.
     const LINE_END: &str = "\u{1}";
     const TEXT: &str = "\u{2}";
-    let told = probe(1, limit, |_| match trial() {
+    let told = probe(1, (limit, "load"), |_| match trial() {
         Ok(text) => vec![format!("{TEXT}{}", text.replace('\n', LINE_END))],
         Err(reasons) => reasons,
     })?;
@@ -63,7 +66,7 @@ pub(super) fn report(
 fn round(
     first: usize,
     found: &mut [Vec<String>],
-    limit: Duration,
+    limit: Limit<'_>,
     trial: &impl Fn(usize) -> Vec<String>,
 ) -> io::Result<usize> {
     let (from_child, to_parent) = pipe2(OFlag::O_CLOEXEC)?;
@@ -125,7 +128,7 @@ struct Watched {
 fn watch(
     first: usize,
     found: &mut [Vec<String>],
-    limit: Duration,
+    (limit, task): Limit<'_>,
     watched: &Watched,
 ) -> io::Result<usize> {
     let mut at = first;
@@ -158,7 +161,7 @@ fn watch(
         return Ok(at);
     }
     found[at].push(if is_late {
-        format!("it did not load within {} seconds", limit.as_secs_f64())
+        format!("it did not {task} within {} seconds", limit.as_secs_f64())
     } else {
         describe(status)
     });
@@ -225,7 +228,7 @@ mod tests {
     #[test]
     fn each_gets_its_own_verdict_whatever_the_others_do() {
         let limit = Duration::from_millis(300);
-        let found = probe(6, limit, |place| match place {
+        let found = probe(6, (limit, "load"), |place| match place {
             0 => vec![],
             1 => vec!["wrong\nin two lines".into(), "and more".into()],
             2 => std::process::abort(),

@@ -14,7 +14,7 @@ use crate::error::{Blame, Exit, Failure};
 use crate::exchange::Release;
 use crate::gateway::{Control, Resumptions};
 use crate::hooks::Age;
-use crate::lifeline::WorkerSide;
+use crate::lifeline::Cell;
 
 /// How long threads of plugins may take to notice that the worker leaves.
 const PARTING: Duration = Duration::from_secs(2);
@@ -53,8 +53,12 @@ pub(super) fn note_thread_panic(place: usize, made: u32) {
 /// A worker, as far as plugins are concerned.
 #[derive(Debug)]
 pub struct Surroundings<'a> {
-    /// Its side of the lifeline.
-    pub side: &'a WorkerSide,
+    /// Its id among the living.
+    pub id: usize,
+    /// Its cell of the lifeline.
+    pub cell: &'static Cell,
+    /// Workers that the server keeps.
+    pub workers: usize,
     /// Its number in the order of forks.
     pub age: Age,
     /// Threads that run requests.
@@ -74,12 +78,12 @@ pub fn enter(plugins: &Plugins, around: &Surroundings<'_>) -> Result<(), Failure
         return Ok(());
     }
     let worker = link::become_worker(WorkerLink {
-        id: around.side.id,
+        id: around.id,
         age: around.age,
         pid: std::process::id(),
         threads: around.threads,
-        workers: around.side.board.workers(),
-        cell: around.side.cell(),
+        workers: around.workers,
+        cell: around.cell,
         control: Arc::clone(around.control),
         resumptions: Arc::clone(around.resumptions),
         is_leaving: false.into(),
@@ -106,25 +110,34 @@ pub fn abandon() {
     ABANDONED.store(true, Ordering::Relaxed);
 }
 
-/// Ends the plugins' threads and takes the instances down, in the order opposite to their making.
+/// Ends the plugins' threads and takes the instances down.
 pub fn leave() {
+    for remark in take_leave() {
+        log::warn!("{remark}");
+    }
+}
+
+/// The same, in the order opposite to their making; what is to be said of it.
+pub(super) fn take_leave() -> Vec<String> {
     let (Some(worker), Some(modules)) = (link::worker(), SERVING.get()) else {
-        return;
+        return Vec::new();
     };
     worker.is_leaving.store(true, Ordering::Relaxed);
-    let busy = end_threads(worker);
+    let (busy, remarks) = end_threads(worker);
     for module in modules.iter().rev() {
         // What a thread still uses is left where it is; the process ends anyway.
         if !busy.contains(&module.place) && !ABANDONED.load(Ordering::Relaxed) {
             module.destroy_instance();
         }
     }
+    remarks
 }
 
-/// Waits for the threads; the places of the plugins that have one which does not end.
-fn end_threads(worker: &WorkerLink) -> Vec<usize> {
+/// Waits for the threads; the places of the plugins that have one which does not end, and what is to be
+/// said of these.
+fn end_threads(worker: &WorkerLink) -> (Vec<usize>, Vec<String>) {
     let deadline = Instant::now() + PARTING;
-    let mut busy = Vec::new();
+    let (mut busy, mut remarks) = (Vec::new(), Vec::new());
     for spawned in std::mem::take(&mut *worker.spawned()) {
         while !spawned.thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
@@ -134,12 +147,12 @@ fn end_threads(worker: &WorkerLink) -> Vec<usize> {
             let _ = spawned.thread.join();
         } else {
             let id = module(spawned.owner).map_or("?", |module| module.id());
-            log::warn!(
+            remarks.push(format!(
                 "Plugin {id}: its thread '{}' does not end with the worker",
                 spawned.name
-            );
+            ));
             busy.push(spawned.owner);
         }
     }
-    busy
+    (busy, remarks)
 }

@@ -23,7 +23,7 @@ pub(super) fn all(
     limit: Duration,
     tolerance: Tolerance,
 ) -> io::Result<Vec<Vec<String>>> {
-    probe(candidates.len(), limit, |place| {
+    probe(candidates.len(), (limit, "load"), |place| {
         link::become_probe();
         match shared::separate() {
             Ok(()) => one(&candidates[place], tolerance),

@@ -108,7 +108,9 @@ fn live(job: Job, runtime: &Arc<dyn Runtime>) -> Result<i32, Early> {
     let resumptions =
         Arc::new(Resumptions::new().map_err(|error| cannot("make a descriptor", &error))?);
     let around = Surroundings {
-        side: &job.side,
+        id: job.side.id,
+        cell: job.side.cell(),
+        workers: job.side.board.workers(),
         age: job.age,
         threads: job.config.threads,
         control: &control,

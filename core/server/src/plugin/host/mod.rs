@@ -123,6 +123,10 @@ unsafe extern "C" fn log(
 ) {
     if link::is_probe() {
         // It will say so again when it is loaded for good.
+        if level <= abi::LEVEL_ERROR {
+            // SAFETY: a text that is passed into a call.
+            complaints().push(unsafe { string(message) });
+        }
         return;
     }
     // SAFETY: a host's ctx, and texts that are passed into a call.
@@ -184,6 +188,18 @@ static EARLY: Mutex<Vec<Said>> = Mutex::new(Vec::new());
 
 fn early() -> MutexGuard<'static, Vec<Said>> {
     EARLY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What plugins have complained of in a process that tries them out.
+static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn complaints() -> MutexGuard<'static, Vec<String>> {
+    COMPLAINTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes away what plugins have complained of since the last call, in a process that tries them out.
+pub(super) fn take_complaints() -> Vec<String> {
+    std::mem::take(&mut *complaints())
 }
 
 /// Logs what was said too early.

@@ -101,7 +101,10 @@ unsafe extern "C" fn spawn(
     match start(&name, task) {
         Ok(thread) => {
             let owner = ctx.place;
-            worker.spawned().push(Spawned {
+            let mut spawned = worker.spawned();
+            // Those that have ended give their memory back.
+            spawned.retain(|other| !other.thread.is_finished());
+            spawned.push(Spawned {
                 owner,
                 name,
                 thread,

@@ -2,6 +2,7 @@
 //! that one that kills its process is a line like any other.
 
 use std::fmt::Write;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::trials::{TRIALS, Trial};
 use crate::config::{Config, Settings};
 
 /// How long a check may take.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(15);
 
 /// Puts a plugin file to the test; what came of it, and whether all is well.
 ///
@@ -29,12 +30,18 @@ pub fn check(path: &Path, options: Map<String, Value>) -> Result<(String, bool),
     let mut candidate = Candidate::of_file(path)?;
     candidate.spec.options = options;
     show_defaults();
-    let found = probe(TRIALS.len(), LIMIT, |place| {
-        link::become_probe();
-        run(&TRIALS[place], &candidate)
-    });
+    let found: io::Result<Vec<_>> = TRIALS.iter().map(|trial| put(trial, &candidate)).collect();
     let found = found.map_err(|error| vec![format!("it cannot be tried out: {error}")])?;
     Ok(tell(&found))
+}
+
+/// Puts one trial, in a child of its own: some make it a worker, which it stays.
+fn put(trial: &Trial, candidate: &Candidate) -> io::Result<Vec<String>> {
+    let found = probe(1, (LIMIT, "come to an end"), |_| {
+        link::become_probe();
+        run(trial, candidate)
+    })?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// The settings that the plugin gets to see are those of a server that was told nothing.

@@ -2,7 +2,9 @@
 
 mod check;
 mod inspect;
+mod made_up;
 mod scaffold;
+mod stage;
 mod trials;
 
 pub use check::check;

@@ -1,25 +1,23 @@
 //! What a plugin is put to: each trial is one promise of the ABI.
 
-use std::cell::RefCell;
 use std::ffi::c_void;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tricorn_abi as abi;
+use tricorn_http::Status;
 use tricorn_http::response::ResponseHead;
-use tricorn_http::{Head, HeadScan, Rules, Scanned, Status};
 
-use super::super::descriptor::{Contents, Descriptor, HandlerDescriptor};
-use super::super::host::{Buffer, Ctx, code_name};
+use super::super::descriptor::{Contents, Descriptor};
+use super::super::host::Ctx;
 use super::super::logs::try_out;
 use super::super::module::{init, take_down};
-use super::super::payload;
 use super::super::trial::{new_threads, threads};
+use super::made_up::{self, connection};
+use super::stage::{Loaded, Worker};
 use crate::config::PluginSpec;
-use crate::exchange::{
-    End, Ending, Endpoints, Local, Notes, Passage, Record, Request, Stage, Ticket,
-};
-use crate::hooks::{Event, Member, Obituary, Occasion};
+use crate::exchange::{End, Record};
+use crate::hooks::{Event, Occasion};
 
 /// One promise, and how it is put to the test in a child: the reasons for which it is not kept.
 pub(super) struct Trial {
@@ -115,12 +113,13 @@ fn strange_options(contents: &Contents, spec: &PluginSpec) -> Vec<String> {
     Vec::new()
 }
 
-/// Makes module and instance, and calls `with` in the worker that this child then is.
 fn logs_are_whole(contents: &Contents, spec: &PluginSpec) -> Vec<String> {
-    let passage = passage(Stage::Done);
+    let request = Arc::new(made_up::PLAIN.request());
+    let mut response = ResponseHead::default();
+    response.begin_with(Status::OK);
     let record = Record {
-        request: &passage.request,
-        response: &passage.response,
+        request: &request,
+        response: &response,
         sent: 5,
         duration: 1_000_000,
         end: End::Complete,
@@ -135,232 +134,172 @@ fn logs_are_whole(contents: &Contents, spec: &PluginSpec) -> Vec<String> {
     })
 }
 
-fn with_instance(
+/// Makes this child a worker with instances, and takes these down after `with`.
+fn in_worker(
     contents: &Contents,
     spec: &PluginSpec,
-    with: impl Fn(&Descriptor, &'static Ctx, *mut c_void) -> Vec<String>,
+    with: impl FnOnce(&mut Worker) -> Vec<String>,
 ) -> Vec<String> {
-    let mut reasons = Vec::new();
-    for plugin in &contents.plugins {
-        let made =
-            module(plugin, spec).and_then(|(ctx, state)| Ok((ctx, create(plugin, ctx, state)?)));
-        match made {
-            Ok((ctx, instance)) => {
-                let found = with(plugin, ctx, instance);
-                reasons.extend(found.into_iter().map(|why| format!("{}: {why}", plugin.id)));
-                if let Some(destroy) = plugin.functions.worker_destroy {
-                    // SAFETY: an instance that `worker_create` has made, which nobody uses.
-                    unsafe { destroy(instance) }
-                }
-            }
-            Err(why) => reasons.push(format!("{}: {why}", plugin.id)),
+    let entered = Loaded::of(contents, spec).and_then(Loaded::enter);
+    match entered {
+        Ok(mut worker) => {
+            let mut reasons = with(&mut worker);
+            reasons.extend(worker.leave());
+            reasons
         }
-    }
-    reasons
-}
-
-fn create(
-    plugin: &Descriptor,
-    ctx: &'static Ctx,
-    module: *mut c_void,
-) -> Result<*mut c_void, String> {
-    let Some(create) = plugin.functions.worker_create else {
-        return Ok(module);
-    };
-    let info = abi::WorkerInfo {
-        struct_size: size_of::<abi::WorkerInfo>() as u32,
-        id: 1,
-        age: 1,
-        pid: std::process::id().cast_signed(),
-        threads: 1,
-        workers: 1,
-        reserved: 0,
-    };
-    let mut instance = std::ptr::null_mut();
-    let mut error = Buffer::default();
-    // SAFETY: as the ABI describes the function; the pointers live through the call.
-    let code = unsafe {
-        create(
-            module,
-            ctx.host(),
-            &raw const info,
-            &raw mut instance,
-            error.handle(),
-        )
-    };
-    if code == abi::OK {
-        Ok(instance)
-    } else {
-        Err(error.explain(code))
+        Err(why) => vec![why],
     }
 }
 
 fn instance_is_made(contents: &Contents, spec: &PluginSpec) -> Vec<String> {
-    with_instance(contents, spec, |_, _, _| Vec::new())
+    in_worker(contents, spec, |_| Vec::new())
 }
 
 fn every_event(contents: &Contents, spec: &PluginSpec) -> Vec<String> {
-    with_instance(contents, spec, |plugin, ctx, instance| {
-        let in_arbiter = |handler: &&HandlerDescriptor| {
-            use crate::hooks::Process;
-            handler.event.declaration().process == Process::Arbiter
-        };
+    let mut reasons = match Loaded::of(contents, spec) {
+        Ok(arbiter) => arbiter_events(&arbiter),
+        Err(why) => return vec![why],
+    };
+    reasons.extend(in_worker(contents, spec, |worker| {
         let mut reasons = Vec::new();
-        for handler in plugin
-            .handlers
-            .iter()
-            .filter(|handler| !in_arbiter(handler))
-        {
-            let code = call(handler, ctx, instance);
-            if let Some(why) = objection(handler.event, code) {
-                reasons.push(format!("{}/{}: {why}", handler.event.name(), handler.name));
-            }
+        let itself = [Event::PostFork, Event::WorkerInit, Event::PostWorkerInit];
+        for event in itself {
+            reasons.extend(worker.fire(event, &Occasion::Itself));
+        }
+        reasons.extend(connection(0, |it| worker.fire(Event::ConnOpen, it)));
+        reasons.extend(every_request(worker));
+        reasons.extend(connection(1, |it| worker.fire(Event::ConnClose, it)));
+        let refusal = Occasion::Refusal {
+            status: 400,
+            reason: "a made-up reason",
+        };
+        reasons.extend(worker.fire(Event::RequestError, &refusal));
+        let itself = [
+            Event::LogReopen,
+            Event::WorkerInt,
+            Event::WorkerAbort,
+            Event::DrainStart,
+            Event::WorkerExit,
+        ];
+        for event in itself {
+            reasons.extend(worker.fire(event, &Occasion::Itself));
         }
         reasons
-    })
+    }));
+    reasons
 }
 
-/// What is wrong with a verdict.
-fn objection(event: Event, code: i32) -> Option<String> {
-    let decides = matches!(event, Event::RequestHead | Event::PreRequest);
-    match code {
-        abi::CONTINUE | abi::STOP => None,
-        abi::RESPOND | abi::PENDING if decides => None,
-        abi::CLOSE if decides || event == Event::ConnOpen => None,
-        abi::PANIC => Some("it panicked".to_owned()),
-        // Suspending needs a worker at work: here the plugin is told so, and fails.
-        abi::ERROR if decides => None,
-        ..0 => Some(format!("it returned {}", code_name(code))),
-        other => Some(format!("verdict {other}, which this event does not allow")),
+/// The events of the arbiter, on modules that no worker is made of.
+fn arbiter_events(arbiter: &Loaded) -> Vec<String> {
+    let before = threads();
+    let (itself, member) = (Occasion::Itself, Occasion::Worker(made_up::MEMBER));
+    let count = Occasion::Count { new: 1, old: None };
+    let mut reasons = Vec::new();
+    for (event, occasion) in [
+        (Event::NworkersChanged, &count),
+        (Event::OnStarting, &itself),
+        (Event::WhenReady, &itself),
+        (Event::PreFork, &member),
+        (Event::WorkerReady, &member),
+        (Event::SignalReceived, &Occasion::Signal(libc::SIGHUP)),
+        (Event::OnReload, &itself),
+        (Event::LogReopen, &itself),
+        (Event::WorkerTimeout, &member),
+    ] {
+        reasons.extend(arbiter.fire(event, occasion));
     }
+    for cause in abi::CAUSES {
+        let gone = made_up::gone(cause);
+        let occasion = Occasion::Gone(&gone);
+        reasons.extend(arbiter.fire(Event::ChildExit, &occasion));
+    }
+    reasons.extend(arbiter.fire(Event::PreExec, &itself));
+    reasons.extend(arbiter.fire(Event::OnExit, &itself));
+    let started = new_threads(&before);
+    if !started.is_empty() {
+        let names = started.join(", ");
+        reasons.push(format!(
+            "its handlers start threads in the arbiter: {names}"
+        ));
+    }
+    reasons
+}
+
+/// What is wrong with how made-up requests are handled, and with which of them.
+fn every_request(worker: &mut Worker) -> Vec<String> {
+    let begun = Instant::now();
+    let mut found: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut all = 0;
+    for made_up in &made_up::REQUESTS {
+        all += 1;
+        for reason in worker.serve(made_up) {
+            match found.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, requests)) => requests.push(made_up.what),
+                None => found.push((reason, vec![made_up.what])),
+            }
+        }
+        if begun.elapsed() > LONG_ENOUGH {
+            break;
+        }
+    }
+    found
+        .into_iter()
+        .map(|(reason, requests)| match requests.len() {
+            count if count == all => format!("{reason} (every request)"),
+            _ => format!("{reason} ({})", requests.join("; ")),
+        })
+        .collect()
 }
 
 fn many_requests(contents: &Contents, spec: &PluginSpec) -> Vec<String> {
-    with_instance(contents, spec, |plugin, ctx, instance| {
-        let round = || {
-            let events = [Event::RequestHead, Event::PreRequest, Event::PostRequest];
-            for event in events {
-                for handler in plugin
-                    .handlers
-                    .iter()
-                    .filter(|handler| handler.event == event)
-                {
-                    call(handler, ctx, instance);
-                }
-            }
-        };
-        (0..10).for_each(|_| round());
-        let before = (threads().len(), descriptors());
-        (0..1000).for_each(|_| round());
-        let after = (threads().len(), descriptors());
-        let mut reasons = Vec::new();
-        for (what, before, after) in [
-            ("threads", before.0, after.0),
-            ("descriptors", before.1, after.1),
-        ] {
-            if after > before + 8 {
-                reasons.push(format!("{what} grew from {before} to {after}"));
-            }
+    in_worker(contents, spec, |worker| {
+        let mut reasons = serve_many(worker, 10);
+        if !reasons.is_empty() {
+            return reasons;
         }
+        let before = (threads().len(), descriptors());
+        reasons.extend(serve_many(worker, 1000));
+        let grown = || {
+            let after = (threads().len(), descriptors());
+            [
+                ("threads", before.0, after.0),
+                ("descriptors", before.1, after.1),
+            ]
+            .into_iter()
+            .filter(|(_, before, after)| *after > before + 8)
+            .map(|(what, before, after)| format!("{what} grew from {before} to {after}"))
+            .collect::<Vec<_>>()
+        };
+        // What was begun for the last requests may take a moment to end.
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while !grown().is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        reasons.extend(grown());
         reasons
     })
+}
+
+/// Where requests take long, fewer of them tell enough.
+const LONG_ENOUGH: Duration = Duration::from_secs(2);
+
+/// What is wrong with so many requests, once each.
+fn serve_many(worker: &mut Worker, count: usize) -> Vec<String> {
+    let begun = Instant::now();
+    let mut found: Vec<String> = Vec::new();
+    for _ in 0..count {
+        for reason in worker.serve(&made_up::PLAIN) {
+            if !found.contains(&reason) {
+                found.push(reason);
+            }
+        }
+        if begun.elapsed() > LONG_ENOUGH {
+            break;
+        }
+    }
+    found
 }
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
-}
-
-/// Calls a handler with a made-up event.
-fn call(handler: &HandlerDescriptor, ctx: &'static Ctx, instance: *mut c_void) -> i32 {
-    let passage = RefCell::new(passage(stage(handler.event)));
-    let local = Local::Tcp(address(8000));
-    let obituary = Obituary {
-        age: 1,
-        id: 1,
-        pid: 4242,
-        code: Some(0),
-        signal: None,
-        cause: "asked",
-    };
-    let ending = Ending {
-        duration: 1_000_000,
-        sent: 5,
-        status: 200,
-        end: End::Complete,
-    };
-    let occasion = match handler.event {
-        Event::RequestHead | Event::PreRequest | Event::ResponseStart => {
-            Occasion::Passage(&passage)
-        }
-        Event::PostRequest | Event::Access => Occasion::Done(&passage, ending),
-        Event::RequestError => Occasion::Refusal {
-            status: 400,
-            reason: "a made-up reason",
-        },
-        Event::ConnOpen | Event::ConnClose => Occasion::Connection {
-            number: 1,
-            peer: Some(address(50_000)),
-            local: &local,
-            requests: 0,
-        },
-        Event::ChildExit => Occasion::Gone(&obituary),
-        _ => Occasion::Worker(Member {
-            age: 1,
-            id: 1,
-            pid: 4242,
-        }),
-    };
-    payload::with(handler.event, &occasion, &mut |event| {
-        // SAFETY: as the ABI describes a handler; the event lives through the call.
-        unsafe { (handler.call)(instance, event, ctx.host()) }
-    })
-}
-
-fn stage(event: Event) -> Stage {
-    match event {
-        Event::RequestHead => Stage::Head,
-        Event::PreRequest => Stage::Ready,
-        Event::ResponseStart => Stage::Start,
-        _ => Stage::Done,
-    }
-}
-
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
-}
-
-fn passage(stage: Stage) -> Passage {
-    let text = b"GET /check?a=b HTTP/1.1\r\nHost: check.example\r\nX-Check: 1\r\n\r\n";
-    let rules = Rules::default();
-    let mut head = Head::default();
-    if let Ok(Scanned::Complete(extent)) = HeadScan::default().advance(text, &rules.limits) {
-        // A fixed head, which is valid.
-        let _ = head.read(text, extent, &rules, true);
-    }
-    let endpoints = Endpoints {
-        peer: Some(address(50_000)),
-        proxied: None,
-        local: Arc::new(Local::Tcp(address(8000))),
-        trusted: true,
-        notes: Notes::default(),
-    };
-    let request = Request {
-        head,
-        endpoints: Arc::new(endpoints),
-        number: 1,
-        started: 0,
-        environ: Vec::new(),
-    };
-    let ticket = Ticket {
-        connection: 1,
-        number: 1,
-    };
-    let mut response = ResponseHead::default();
-    if !stage.is_open() {
-        response.begin_with(Status::new(200).unwrap_or(Status::INTERNAL_SERVER_ERROR));
-    }
-    Passage {
-        response,
-        ..Passage::new(stage, ticket, Arc::new(request))
-    }
 }
