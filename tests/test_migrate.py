@@ -182,7 +182,7 @@ def test_what_it_lets_pass_the_server_takes(tmp_path, config):
 
 def test_variables_are_named_and_their_values_kept_secret(tmp_path):
     done = migrate(tmp_path, config="raw_env = ['PASSWORD=hunter2']\n")
-    assert "PASSWORD=..." in done.stdout
+    assert "PASSWORD=***" in done.stdout
     assert "hunter2" not in done.stdout
 
 

@@ -104,7 +104,7 @@ class Examiner:
         for name, (value, source) in self.given.items():
             fact = self._setting(self.known[name], value, source)
             shown = source if source != self.file else None
-            yield Row(fact.verdict, name, show_setting(name, value), fact.sentence, shown)
+            yield Row(fact.verdict, name, show(value, name), fact.sentence, shown)
             if not self._judge([(name, value)])[0]:
                 sound.append((name, value))
         refusal, _ = self._judge(sound)
@@ -235,7 +235,7 @@ class Examiner:
                 meant = None if meant in self.given else meant
             if meant:
                 sentence = f"no {what}, in gunicorn neither: is {meant} meant?"
-                yield Row(UNKNOWN, name, show(value), sentence)
+                yield Row(UNKNOWN, name, show(value, name), sentence)
 
     def _nearly_a_hook(self, name: str) -> str | None:
         if name in _migrate_facts.OLD_HOOKS:
@@ -305,17 +305,14 @@ def describe_class(value: Any) -> str:
     return value if isinstance(value, str) else f"{getattr(value, '__module__', '')}.{value!r}"
 
 
-def show(value: Any) -> str:
-    """Show a value, in one line."""
-    shown = " ".join(_loading.describe(value).split()) if callable(value) else repr(value)
+def show(value: Any, name: str = "") -> str:
+    """Show a value, in one line, without what may be a secret in it."""
+    if callable(value):
+        shown = " ".join(_loading.describe(value).split())
+    else:
+        shown = repr(_native.without_secrets(name, value))
+    shown = _native.text_without_secrets(shown)
     return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
-
-
-def show_setting(name: str, value: Any) -> str:
-    """Show the value of a setting; of variables, which may be secrets, the names alone."""
-    if name == "raw_env" and isinstance(value, list | tuple):
-        value = [f"{str(item).partition('=')[0]}=..." for item in value if item]
-    return show(value)
 
 
 def lower(text: str) -> str:

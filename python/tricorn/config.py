@@ -97,7 +97,7 @@ class Setting:
         return self.section == other.section and self.order < other.order
 
     def __repr__(self) -> str:
-        return f"<Setting {self.name}={self.value!r}>"
+        return f"<Setting {self.name}={_native.without_secrets(self.name, self.value)!r}>"
 
 
 class ServerSetting(Setting):
@@ -224,7 +224,7 @@ class Config:
     def __str__(self) -> str:
         width = max(len(name) for name in self.settings)
         rows = sorted((name, setting.value) for name, setting in self.settings.items())
-        return "\n".join(f"{name:{width}} = {_shown(value)}" for name, value in rows)
+        return "\n".join(f"{name:{width}} = {_shown(name, value)}" for name, value in rows)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -431,8 +431,10 @@ def set_on_class(cls: type[Config]) -> tuple[list[str], dict[str, ClassHook]]:
     return settings, {name: ClassHook(name, args) for name, args in events if name in found}
 
 
-def _shown(value: Any) -> Any:
-    return f"<{value.__qualname__}()>" if hasattr(value, "__qualname__") else value
+def _shown(name: str, value: Any) -> Any:
+    if hasattr(value, "__qualname__"):
+        return f"<{value.__qualname__}()>"
+    return _native.without_secrets(name, value)
 
 
 def _networks(items: Iterable[str]) -> list[Any]:

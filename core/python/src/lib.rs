@@ -29,6 +29,7 @@ mod _native {
     use super::config::{
         Reading, check_setting, default_settings, explain, judge_settings, known_events,
         known_settings, nearly_a_setting, parse_addresses, read_arguments, read_for_program,
+        text_without_secrets, without_secrets,
     };
     #[pymodule_export]
     use super::entry::{main, serve, start_directory_of_server};

@@ -5,6 +5,8 @@
 
 use tricorn_http::Status;
 
+use crate::secrets::without_secrets;
+
 /// Who has to change something for this not to happen again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
@@ -182,7 +184,8 @@ impl Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&one_line(&self.what))?;
+        // It may quote what the operator has written, with a secret in it.
+        f.write_str(&one_line(&without_secrets(&self.what)))?;
         if let Some(origin) = &self.origin {
             write!(f, " (from {origin})")?;
         }

@@ -5,11 +5,12 @@
 //!
 //! | rank | module | owns |
 //! |---|---|---|
-//! | 0 | [`error`], [`clock`], [`precedence`], [`safe_path`] | whose fault a failure is, and what follows; the time; who comes first; files in folders that others may write |
-//! | 1 | [`config`], [`log`], [`exchange`] | settings; lines and files; one request and its answer |
-//! | 2 | [`access`], [`hooks`], [`sock`], [`lifeline`], [`gateway`] | access lines; the bus; sockets; all that crosses the fork; the port |
-//! | 3 | [`plugin`] | compiled plugins: loading them, calling them, containing them |
-//! | 4 | [`arbiter`], [`worker`] | supervision; serving |
+//! | 0 | [`clock`], [`precedence`], [`safe_path`], [`secrets`] | the time; who comes first; files in folders that others may write; what is not shown |
+//! | 1 | [`error`] | whose fault a failure is, and what follows |
+//! | 2 | [`config`], [`log`], [`exchange`] | settings; lines and files; one request and its answer |
+//! | 3 | [`access`], [`hooks`], [`sock`], [`lifeline`], [`gateway`] | access lines; the bus; sockets; all that crosses the fork; the port |
+//! | 4 | [`plugin`] | compiled plugins: loading them, calling them, containing them |
+//! | 5 | [`arbiter`], [`worker`] | supervision; serving |
 //! | 6 | [`run`] | the composition |
 
 pub mod access;
@@ -26,5 +27,6 @@ pub mod plugin;
 pub mod precedence;
 pub mod run;
 pub mod safe_path;
+pub mod secrets;
 pub mod sock;
 pub mod worker;

@@ -4,10 +4,11 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use tricorn_server::config::{Config, Layer, Reach, Settings, Source, cli, declared};
+use tricorn_server::config::{Config, Layer, Reach, Settings, Source, cli, declared, shown};
 use tricorn_server::hooks::{Event, Process};
+use tricorn_server::secrets;
 
-use super::value::{setting_value, to_python};
+use super::value::{setting_value, to_python, to_value};
 
 /// More positional parameters than any event gives.
 const MOST: usize = 8;
@@ -36,6 +37,23 @@ pub(crate) fn known_settings(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         ))?;
     }
     Ok(rows)
+}
+
+/// A setting's value, or what stands under another name, without what may be a secret in it.
+#[pyfunction]
+#[pyo3(signature = (name, value, /))]
+pub(crate) fn without_secrets<'py>(
+    name: &str,
+    value: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    to_python(value.py(), &shown(name, &to_value(value)))
+}
+
+/// A text without what looks like a secret.
+#[pyfunction]
+#[pyo3(signature = (text, /))]
+pub(crate) fn text_without_secrets(text: &str) -> String {
+    secrets::without_secrets(text)
 }
 
 /// Every event that Python can handle: name, arguments, how many of them a handler may take, where

@@ -19,6 +19,7 @@ use tricorn_server::config::{Address, Settings, Source};
 
 pub(crate) use catalogue::{
     judge_settings, known_events, known_settings, nearly_a_setting, read_arguments,
+    text_without_secrets, without_secrets,
 };
 pub(crate) use program::{Reading, Wanted, default_settings, explain, read_for_program};
 pub(crate) use report::Page;

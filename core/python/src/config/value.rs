@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use tricorn_server::config::{Kind, Object, Value, declared};
+use tricorn_server::secrets::without_secrets;
 
 /// The longest that an object is shown.
 const SHOWN: usize = 80;
@@ -58,7 +59,7 @@ pub(super) fn to_value(object: &Bound<'_, PyAny>) -> Value {
 fn opaque(object: &Bound<'_, PyAny>) -> Value {
     let shown = object.repr().map_or_else(
         |_| "?".to_owned(),
-        |text| text.to_string_lossy().into_owned(),
+        |text| without_secrets(&text.to_string_lossy()),
     );
     let shown = if shown.chars().count() > SHOWN {
         shown.chars().take(SHOWN).chain("...".chars()).collect()

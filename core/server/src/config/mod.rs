@@ -38,6 +38,7 @@ pub use layers::{Entry, Layer, Settings, Source};
 pub use plugin_options::AddressedOption;
 pub(crate) use plugins::json;
 pub use plugins::{OnCrash, OnError, PerEvent, Place, PluginSpec};
+pub use print::shown;
 pub use setting::{Default, Kind, Reach, Section, Setting, Switch};
 pub use start::{from_start, start_directory};
 pub use suggest::{nearest, nearly_a_setting};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::cli::{Answer, incomplete};
+use super::plugin_options::named;
 use crate::error::Exit;
 
 const INSPECT_USAGE: &str = "tricorn plugin inspect FILE";
@@ -34,7 +35,7 @@ pub(super) fn plugin_verb(matches: &ArgMatches) -> Result<PluginVerb, Answer> {
             let options = options.map(|text| {
                 text.split_once('=')
                     .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                    .ok_or_else(|| incomplete(&format!("--option {text}=VALUE")))
+                    .ok_or_else(|| incomplete(&format!("--option {}", named(text))))
             });
             let options = options.collect::<Result<_, _>>()?;
             Ok(PluginVerb::Check(file.into(), options))

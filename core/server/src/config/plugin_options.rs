@@ -58,19 +58,27 @@ fn ambiguity(several: &[&mut PluginSpec]) -> String {
 /// `NAME.KEY=VALUE`: an id may have dots itself, and so may be the file's name without its ending.
 fn read(text: &str) -> Result<AddressedOption, String> {
     let Some((name, value)) = text.split_once('=') else {
-        return Err(format!("'{text}' has no value"));
+        return Err(format!("{} has no value", named(text)));
     };
     let Some((id, key)) = name
         .rsplit_once('.')
         .filter(|(id, key)| !id.is_empty() && !key.is_empty())
     else {
-        return Err(format!("'{text}' does not say of which plugin"));
+        return Err(format!("{} does not say of which plugin", named(text)));
     };
     Ok(AddressedOption {
         id: id.to_owned(),
         key: key.to_owned(),
         value: serde_json::from_str(value).unwrap_or_else(|_| value.into()),
     })
+}
+
+/// A pair in a message: a value may be a secret, also one that is not where it should be.
+pub(super) fn named(text: &str) -> String {
+    let is_of_name = |c: char| c.is_alphanumeric() || "_.-".contains(c);
+    let name = text.split(|c| !is_of_name(c)).next().unwrap_or_default();
+    let rest = if name.len() < text.len() { "..." } else { "" };
+    format!("'{name}{rest}'")
 }
 
 fn complain(settings: &Settings, what: &str) -> Failure {

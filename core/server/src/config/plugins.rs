@@ -234,7 +234,7 @@ fn text(value: &Value) -> Result<String, Wrong> {
 fn options(value: &Value) -> Result<Map<String, Json>, Wrong> {
     match json(value) {
         Ok(Json::Object(options)) => Ok(options),
-        Ok(_) => wrong(format!("{value} is no dict"), "give a dict of options"),
+        Ok(_) => wrong("it is no dict", "give a dict of options"),
         Err(object) => wrong(
             format!("{object} cannot be passed to compiled code"),
             "give numbers, strings, lists and dicts",

@@ -5,20 +5,8 @@ use serde_json::{Map, Value as Json, json};
 use super::declared;
 use super::layers::{Settings, Source};
 use super::plugins::json as plain;
-use super::value::Value;
-
-/// What stands in the place of a secret.
-const HIDDEN: &str = "***";
-
-/// Words in the names of what is kept from strangers.
-const TELLING: [&str; 6] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "credential",
-    "api_key",
-];
+use super::value::{Object, Value};
+use crate::secrets::{self, HIDDEN, without_secrets};
 
 /// What a plugin is told may be anything.
 const OPTIONS: &str = "options";
@@ -60,49 +48,87 @@ impl Settings {
     }
 }
 
-/// A value without its secrets.
-fn shown(name: &str, value: &Value) -> Value {
-    let is_secret = declared::find(name).is_some_and(|setting| setting.secret);
-    if is_secret {
-        conceal(value)
-    } else {
-        value.clone()
+/// Returns a setting's value without what may be a secret in it.
+#[must_use]
+pub fn shown(name: &str, value: &Value) -> Value {
+    let holds_pairs = declared::find(name).is_some_and(|setting| setting.secret);
+    match value {
+        Value::List(items) if holds_pairs => items.iter().map(conceal_pair).collect(),
+        value => conceal_under(name, value, name == "plugins"),
     }
 }
 
-/// In lists, what follows `NAME=`; in dicts, what a telling name stands for.
-fn conceal(value: &Value) -> Value {
+/// What follows `NAME=`, or all.
+fn conceal_pair(item: &Value) -> Value {
+    match item {
+        Value::Str(text) => match text.split_once('=') {
+            Some((name, _)) => format!("{name}={HIDDEN}").into(),
+            None => HIDDEN.into(),
+        },
+        other => hide(other),
+    }
+}
+
+/// A value that has a name: a setting, or what stands under a key of a dict.
+fn conceal_under(name: &str, value: &Value, of_plugins: bool) -> Value {
     match value {
-        Value::List(items) => Value::List(items.iter().map(conceal_item).collect()),
+        Value::Dict(_) if of_plugins && name.eq_ignore_ascii_case(OPTIONS) => hide(value),
+        _ if secrets::is_surely_secret(name) => hide(value),
+        Value::Str(_) | Value::Int(_) | Value::Object(_) if secrets::may_be_secret(name) => {
+            hide(value)
+        }
+        Value::List(items) if secrets::may_be_secret(name) && !items.iter().any(is_dict) => {
+            hide(value)
+        }
         Value::Dict(items) => Value::Dict(
             items
                 .iter()
-                .map(|(key, value)| (key.clone(), conceal_key(key, value)))
+                .map(|(key, value)| (key.clone(), conceal_under(key, value, of_plugins)))
                 .collect(),
         ),
+        Value::List(items) => conceal_items(items, of_plugins),
+        Value::Str(text) => without_secrets(text).into(),
+        Value::Object(object) => Value::Object(Object {
+            shown: without_secrets(&object.shown),
+            ..object.clone()
+        }),
         other => other.clone(),
     }
 }
 
-fn conceal_item(item: &Value) -> Value {
-    match item {
-        Value::Str(text) => match text.split_once('=') {
-            Some((name, _)) => format!("{name}={HIDDEN}").into(),
-            None => text.as_str().into(),
-        },
-        other => conceal(other),
-    }
+/// A list, in which a secret may stand behind its name: a header's, or a flag's.
+fn conceal_items(items: &[Value], of_plugins: bool) -> Value {
+    let names = |item: &Value| match item {
+        Value::Str(text) if text.starts_with("--") => secrets::is_surely_secret(text),
+        Value::Str(text) => items.len() == 2 && secrets::may_be_secret(text),
+        _ => false,
+    };
+    let before = std::iter::once(None).chain(items.iter().map(Some));
+    before
+        .zip(items)
+        .map(|(before, item)| match item {
+            Value::Str(text) if before.is_some_and(names) && !text.starts_with("--") => {
+                HIDDEN.into()
+            }
+            item => conceal_under("", item, of_plugins),
+        })
+        .collect()
 }
 
-fn conceal_key(key: &str, value: &Value) -> Value {
-    let name = key.to_ascii_lowercase();
+fn is_dict(value: &Value) -> bool {
+    matches!(value, Value::Dict(_))
+}
+
+/// A value of which only the form is shown.
+fn hide(value: &Value) -> Value {
     match value {
-        Value::Dict(options) if name == OPTIONS => {
-            let hide = |(key, _): &(String, Value)| (key.clone(), HIDDEN.into());
-            Value::Dict(options.iter().map(hide).collect())
+        Value::None | Value::Bool(_) => value.clone(),
+        Value::List(items) => items.iter().map(hide).collect(),
+        Value::Dict(items) => {
+            let hidden = |(key, value): &(String, Value)| (key.clone(), hide(value));
+            Value::Dict(items.iter().map(hidden).collect())
         }
-        _ if TELLING.iter().any(|word| name.contains(word)) => HIDDEN.into(),
-        other => conceal(other),
+        _ => HIDDEN.into(),
     }
 }
 
@@ -150,6 +176,66 @@ mod tests {
         assert_eq!(json["workers"], json!({"value": 3, "source": "conf.py"}));
         assert_eq!(json["reload"]["value"], json!(true));
         assert_eq!(json["pidfile"], json!({"value": null, "source": "default"}));
+    }
+
+    #[test]
+    fn secrets_of_every_kind_are_not_shown() {
+        let dict = |items: &[(&str, Value)]| {
+            let items = items.iter();
+            Value::Dict(
+                items
+                    .map(|(key, value)| ((*key).to_owned(), value.clone()))
+                    .collect(),
+            )
+        };
+        let list = |items: &[&str]| Value::List(items.iter().map(|&item| item.into()).collect());
+        let auth = dict(&[("level", "INFO".into()), ("key", "hunter2".into())]);
+        let handler = dict(&[
+            ("url", "https://u:hunter2@h/x".into()),
+            ("credentials", list(&["u", "hunter2"])),
+            (
+                "headers",
+                Value::List(vec![list(&["X-Proxy-Key", "hunter2"])]),
+            ),
+            ("args", list(&["--db-password", "hunter2", "--name", "x"])),
+            (
+                "secrets",
+                dict(&[("a", "hunter2".into()), ("b", true.into())]),
+            ),
+            ("app.auth", auth),
+            ("keys", list(&["hunter2"])),
+            ("pin", 5.into()),
+        ]);
+        let value = shown("logconfig_dict", &dict(&[("handlers", handler)])).to_string();
+        assert!(!value.contains("hunter2"), "{value}");
+        for part in [
+            "'url': 'https://u:***@h/x'",
+            "'credentials': ['***', '***']",
+            "['X-Proxy-Key', '***']",
+            "['--db-password', '***', '--name', 'x']",
+            "'secrets': {'a': '***', 'b': True}",
+            "'app.auth': {'level': 'INFO', 'key': '***'}",
+            "'pin': 5",
+        ] {
+            assert!(value.contains(part), "{part} in {value}");
+        }
+        let headers = dict(&[
+            ("X-FORWARDED-SSL", "on".into()),
+            ("X-KEY", "hunter2".into()),
+        ]);
+        let value = shown("secure_scheme_headers", &headers).to_string();
+        assert_eq!(value, "{'X-FORWARDED-SSL': 'on', 'X-KEY': '***'}");
+        let value = shown("raw_env", &list(&["hunter2", "A=hunter2"])).to_string();
+        assert_eq!(value, "['***', 'A=***']");
+        let value = shown("wsgi_app", &"app:make(dsn='redis://:hunter2@h')".into()).to_string();
+        assert!(!value.contains("hunter2"), "{value}");
+    }
+
+    #[test]
+    fn defaults_are_shown_as_they_are() {
+        for (name, entry) in settings(&[]).entries() {
+            assert_eq!(shown(name, &entry.value), entry.value, "{name}");
+        }
     }
 
     #[test]

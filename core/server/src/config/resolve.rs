@@ -11,7 +11,7 @@ use tricorn_http::{Leniency, Limits, Rules};
 use super::address::Address;
 use super::check::strings;
 use super::layers::Settings;
-use super::plugin_options;
+use super::plugin_options::{self, named};
 use super::plugins;
 use super::typed::{Bounds, Config, Plugins, TimeLimits, WorkerClass};
 use super::value::Value;
@@ -287,7 +287,7 @@ impl Reader<'_> {
                 Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
                 _ => Err(self
                     .0
-                    .complain("raw_env", format_args!("'{item}' is not NAME=VALUE"))
+                    .complain("raw_env", format_args!("{} is not NAME=VALUE", named(item)))
                     .mend("give NAME=VALUE")),
             })
             .collect()

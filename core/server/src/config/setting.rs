@@ -26,7 +26,7 @@ pub struct Setting {
     pub reach: Reach,
     /// gunicorn has no setting of this name: in its config files it may be a variable.
     pub ours: bool,
-    /// Parts of its value may be secrets: they are not printed.
+    /// Its items are pairs, `NAME=VALUE`, whose values may be secrets: they are not printed.
     pub secret: bool,
 }
 

@@ -135,6 +135,9 @@ fn host_and_port(text: &str, default: u16) -> Result<(String, u16), String> {
             None => (text, None),
         },
     };
+    if text.contains('@') {
+        return Err("a user and a password have no place in it".to_owned());
+    }
     if host.is_empty() {
         return Err(format!("'{text}' names no host"));
     }

@@ -25,6 +25,12 @@ pub enum Value {
     Object(Object),
 }
 
+impl FromIterator<Self> for Value {
+    fn from_iter<I: IntoIterator<Item = Self>>(items: I) -> Self {
+        Self::List(items.into_iter().collect())
+    }
+}
+
 /// An object of the language the configuration is written in. This crate passes it on unopened.
 #[derive(Clone)]
 pub struct Object {

@@ -41,7 +41,6 @@ pub(super) const SETTINGS: &[Setting] = &[
         .metavar("FILE")
         .help("Configuration of the logs: a file for Python's logging, or one for log4rs (.yaml, .toml, .json)"),
     Setting::new(S, "logconfig_dict", Kind::Mapping, Default::Dict(&[]))
-        .secret()
         .help("Configuration of the logs, for Python's logging"),
     Setting::new(S, "logconfig_json", Kind::Text, Default::None)
         .flags(&["--log-config-json"])

@@ -10,7 +10,6 @@ const ALLOWED: &[&str] = &["panic-abort", "threads", "permissions"];
 pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "plugins", Kind::Plugins, Default::List(&[]))
         .ours()
-        .secret()
         .flags(&["--plugin"])
         .metavar("FILE")
         .help("Compiled plugin to load: a file (FILE#ID for one of several in it) or package:NAME; may be repeated"),
