@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use super::event::{Event, Policy};
@@ -26,13 +28,16 @@ use super::upgrade::Succession;
 use crate::config::{Config, Maker};
 use crate::error::{Blame, Exit, Failure};
 use crate::hooks::{Age, Event as Hook, Interruption, Member, Occasion};
-use crate::lifeline::{ArbiterEnd, Board, Nudge, WorkerSide, forked};
+use crate::lifeline::{ArbiterEnd, Board, Nudge, WorkerSide, closed, forked};
 use crate::log::statsd::Kind;
 use crate::plugin::{Module, Plugins};
 use crate::sock::{Inherited, Listener};
 
 /// The longest sleep: signs of life are looked at so often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// How long an arbiter sleeps that cannot wait for its workers' ends.
+const DEAF_SLEEP: Duration = Duration::from_millis(50);
 
 /// What the driver ends with.
 #[derive(Debug)]
@@ -105,6 +110,8 @@ pub struct Driver<'h> {
     pub(super) service: Service,
     pub(super) renewal: Renewal,
     pub(super) strangers: Strangers,
+    /// Its descriptors have been closed: it cannot wait for anything, and ends.
+    is_deaf: bool,
     /// The class of which a worker was the last to say that it serves.
     pub(super) telling: Option<String>,
 }
@@ -181,6 +188,7 @@ impl<'h> Driver<'h> {
             service: Service::new(),
             renewal: Renewal::default(),
             strangers: Strangers::default(),
+            is_deaf: false,
             telling: None,
             generation,
         };
@@ -410,6 +418,25 @@ impl<'h> Driver<'h> {
         let longest = longest
             .min(self.service.patience())
             .min(self.overtime_patience());
-        self.host.sleep(self.epoll.0.as_fd(), longest);
+        if self.can_wait() {
+            self.host.sleep(self.epoll.0.as_fd(), longest);
+        } else {
+            thread::sleep(longest.min(DEAF_SLEEP));
+        }
+    }
+
+    /// Looks whether its descriptors are there. Without them no signal would be heard: the server stops.
+    fn can_wait(&mut self) -> bool {
+        if self.is_deaf {
+            return false;
+        }
+        let fds = [self.epoll.0.as_fd(), self.signals.as_fd()];
+        let missing = fds.map(|fd| fcntl(fd, FcntlArg::F_GETFD));
+        if let Some(error) = missing.into_iter().find_map(Result::err) {
+            self.is_deaf = true;
+            closed::report("wait for signals and workers", error);
+            self.queue.push_back(Event::Leave(Exit::Startup));
+        }
+        !self.is_deaf
     }
 }

@@ -5,6 +5,7 @@
 //! process at a time with plain atomic stores, so a KILL at any instruction leaves it readable.
 
 mod board;
+pub mod closed;
 pub mod forked;
 mod held_back;
 mod nudge;

@@ -25,6 +25,13 @@ impl Urgent {
         }
     }
 
+    /// Returns true if the number is that of an open file.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        // SAFETY: asks for the flags of a number that may be closed, which is the answer then.
+        unsafe { libc::fcntl(self.file, libc::F_GETFD) != -1 }
+    }
+
     /// Writes a line in the error log's form. Safe in a signal's handler, as far as `text` only has
     /// numbers and texts.
     pub fn write(&self, text: fmt::Arguments<'_>) {

@@ -9,6 +9,10 @@
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, raise};
+use nix::unistd::getppid;
+
 use super::identity::drop_privileges;
 use super::io::{Env, Means};
 use super::shared::Shared;
@@ -154,6 +158,8 @@ pub(super) fn step(
 fn initialize(job: Job, runtime: &Arc<dyn Runtime>, means: Means) -> Result<i32, Early> {
     unless_asked_to_leave(runtime.set_up(), &means.control)?;
     drop_privileges(&job.config)?;
+    // Another user's process would be told no more.
+    end_with_the_arbiter(&job).map_err(|error| cannot("ask for a signal", &error))?;
     fire(&job.bus, Event::WorkerInit)?;
     unless_asked_to_leave(Ok(()), &means.control)?;
     unless_asked_to_leave(runtime.load(), &means.control)?;
@@ -175,6 +181,17 @@ fn initialize(job: Job, runtime: &Arc<dyn Runtime>, means: Means) -> Result<i32,
         }),
         None => own::serve(job, runtime, &means.control),
     }
+}
+
+/// Has the kernel tell this worker when the arbiter is gone, by TERM: a class with a loop of its own
+/// knows of no arbiter, and a pipe does not tell while some child of the arbiter's holds a copy of it.
+fn end_with_the_arbiter(job: &Job) -> nix::Result<()> {
+    let arbiter = getppid();
+    set_pdeathsig(Signal::SIGTERM)?;
+    if job.side.pipes.is_orphaned() || getppid() != arbiter {
+        raise(Signal::SIGTERM)?;
+    }
+    Ok(())
 }
 
 /// What a step came to. Where a signal has asked the worker to leave, it does not matter: that is why

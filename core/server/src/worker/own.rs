@@ -6,18 +6,13 @@
 
 use std::sync::Arc;
 
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{Signal, raise};
-use nix::unistd::getppid;
-
-use super::boot::{Early, Job, cannot, step};
+use super::boot::{Early, Job, step};
 use crate::gateway::{Control, Runtime, Step};
 use crate::lifeline::{Message, Phase};
 use crate::precedence;
 
 /// Lets the worker object serve; the code to leave with.
 pub(super) fn serve(job: Job, runtime: &Arc<dyn Runtime>, control: &Control) -> Result<i32, Early> {
-    end_with_the_arbiter(&job).map_err(|error| cannot("ask for a signal", &error))?;
     runtime.boots();
     precedence::claim_turn();
     control.begin_serving();
@@ -33,14 +28,4 @@ pub(super) fn serve(job: Job, runtime: &Arc<dyn Runtime>, control: &Control) -> 
     let code = step(Step::Run, runtime, |_| Ok(0))?;
     crate::log::flush();
     Ok(code)
-}
-
-/// Its loop knows of no arbiter: the kernel tells it when that is gone, by TERM.
-fn end_with_the_arbiter(job: &Job) -> nix::Result<()> {
-    let arbiter = getppid();
-    set_pdeathsig(Signal::SIGTERM)?;
-    if job.side.pipes.is_orphaned() || getppid() != arbiter {
-        raise(Signal::SIGTERM)?;
-    }
-    Ok(())
 }

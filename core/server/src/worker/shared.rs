@@ -3,13 +3,14 @@
 //! A driver decides on which thread a ready request runs, and when. Waiting, taking events in,
 //! accepting, and noticing that it is time to stop are the same for all, and here.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::unistd::{Pid, getppid};
 
 use super::io::{Core, Env, Listeners};
 use crate::access::RequestLog;
@@ -33,6 +34,9 @@ const ACCEPTED_ALONE: usize = 64;
 
 /// The longest sleep of a worker that idles.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// A sleep of a thread without connections that is longer ends with a look around.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 /// How long before the end of a graceful stop suspended requests are given up.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -74,6 +78,10 @@ pub(super) struct Shared {
     longest_sleep: u64,
     /// When the worker leaves although requests run; 0 until it is stopping.
     leave_at: AtomicU64,
+    /// The process that has forked this one.
+    arbiter: Pid,
+    /// It is gone.
+    orphaned: AtomicBool,
 }
 
 impl Shared {
@@ -104,6 +112,8 @@ impl Shared {
             side,
             longest_sleep: clock::nanos(longest_sleep),
             leave_at: AtomicU64::new(0),
+            arbiter: getppid(),
+            orphaned: AtomicBool::new(false),
         };
         shared.core().balance_listeners(true);
         Ok(shared)
@@ -141,8 +151,13 @@ impl Shared {
         let timeout =
             EpollTimeout::try_from(sleep.div_ceil(1_000_000)).unwrap_or(EpollTimeout::ZERO);
         let (count, interrupted) = match self.epoll.wait(&mut events.0, timeout) {
-            Ok(count) => (count, false),
-            Err(error) => (0, error == Errno::EINTR),
+            // After a long sleep it looks around: what was to wake it may have been closed.
+            Ok(count) => (count, count == 0 && sleep == self.longest_sleep),
+            Err(Errno::EINTR) => (0, true),
+            Err(error) => {
+                self.core().lose("wait for events", error);
+                (0, true)
+            }
         };
         self.env.ages.beat(clock::roughly_now());
         let events = &events.0[..count];
@@ -163,17 +178,23 @@ impl Shared {
                     self.env.control.silence();
                     woken = true;
                 }
-                ARBITER if self.side.pipes.is_orphaned() => {
-                    log::warn!("The arbiter is gone: stopping");
-                    self.env.control.stop();
-                    // It stays readable for ever, and has said what it had to say.
-                    let _ = self.epoll.delete(self.side.pipes.arbiter());
-                }
+                ARBITER => self.stop_if_orphaned(),
                 BELL => drop(self.env.resumptions.bell().read()),
                 _ => {}
             }
         }
         woken
+    }
+
+    /// Stops if the arbiter is gone.
+    fn stop_if_orphaned(&self) {
+        let is_orphaned = self.side.pipes.is_orphaned() || getppid() != self.arbiter;
+        if is_orphaned && !self.orphaned.swap(true, Ordering::Relaxed) {
+            log::warn!("The arbiter is gone: stopping");
+            self.env.control.stop();
+            // It stays readable for ever, and has said what it had to say.
+            let _ = self.epoll.delete(self.side.pipes.arbiter());
+        }
     }
 
     /// Looks after the connections without running anything, while all who could are busy.
@@ -247,6 +268,8 @@ impl Shared {
         crate::log::deliver();
         if signalled {
             gateway.check_signals();
+            // The kernel tells of that by a signal too.
+            self.stop_if_orphaned();
         }
         let control = &self.env.control;
         if control.takes_reopen() {
@@ -371,7 +394,11 @@ impl Shared {
         leave_if_forked();
         let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::ZERO);
         let mut fds = [PollFd::new(self.env.control.waker(), PollFlags::POLLIN)];
-        let woken = !matches!(poll(&mut fds, timeout), Ok(0));
+        // After a long sleep it looks around: what was to wake it may have been closed.
+        let woken = !matches!(poll(&mut fds, timeout), Ok(0)) || longest > LOOK_AROUND;
+        if fds[0].revents() == Some(PollFlags::POLLNVAL) {
+            self.core().lose("wait for signals", Errno::EBADF);
+        }
         if woken {
             self.env.control.silence();
         }

@@ -10,6 +10,7 @@
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use crate::lifeline::Nudge;
@@ -31,6 +32,8 @@ pub(in super::super) struct Listeners {
     enabled: bool,
     /// Other workers wait on the same sockets.
     shared: bool,
+    /// Why a socket cannot be waited on any more.
+    closed: Option<Errno>,
 }
 
 #[derive(Debug)]
@@ -59,7 +62,13 @@ impl Listeners {
             nudge,
             enabled: false,
             shared: true,
+            closed: None,
         }
+    }
+
+    /// Why a socket cannot be waited on any more, if somebody has closed it.
+    pub(super) fn closed(&self) -> Option<Errno> {
+        self.closed
     }
 
     /// Whether an event is a listener's, or a nudge; it is noted if so.
@@ -134,10 +143,13 @@ impl Listeners {
         self.entries.clear();
     }
 
-    fn register(&self, index: usize) {
+    fn register(&mut self, index: usize) {
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
         let event = EpollEvent::new(flags, LISTENER + index as u64);
-        if let Err(error) = self.epoll.add(self.entries[index].listener.as_fd(), event) {
+        let added = self.epoll.add(self.entries[index].listener.as_fd(), event);
+        if added == Err(Errno::EBADF) {
+            self.closed = Some(Errno::EBADF);
+        } else if let Err(error) = added {
             log::error!(
                 "cannot wait for connections on {}: {error}",
                 self.entries[index].listener.address

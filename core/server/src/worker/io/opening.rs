@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use nix::errno::Errno;
+
 use super::Key;
 use super::conn::{Conn, ConnCell};
 use super::core::Core;
+use crate::error::Exit;
 use crate::exchange::{Endpoints, Notes};
+use crate::lifeline::closed;
 use crate::sock::{Accepted, Listener};
 
 /// How long a worker that has run out of descriptors waits before it accepts again.
@@ -56,6 +60,9 @@ impl Core {
         let pauses = self.pause_until > 0 || self.courtesy_until > 0;
         if wanted && self.has_room() && !pauses {
             self.listeners.enable();
+            if let Some(error) = self.listeners.closed() {
+                self.lose("accept connections", error);
+            }
         } else {
             self.listeners.disable();
         }
@@ -102,7 +109,19 @@ impl Core {
         self.env.control.show_connections(self.table.len());
     }
 
+    /// Descriptors that this worker cannot do without have been closed: it ends.
+    pub(in super::super) fn lose(&mut self, what: &str, error: Errno) {
+        if self.env.control.exit().is_none() {
+            closed::report(what, error);
+        }
+        self.env.control.leave(Exit::Startup.code());
+    }
+
     fn complain_of_accept(&mut self, error: &std::io::Error) {
+        let number = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+        if closed::is_closed(number) {
+            return self.lose("accept connections", number);
+        }
         log::warn!("cannot accept connections: {error}; those open are served on");
         self.pause_until = self.now + ACCEPT_PAUSE;
         self.listeners.disable();
