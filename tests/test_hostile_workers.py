@@ -80,11 +80,17 @@ HOSTILE = r'''
             fcntl.fcntl(number, fcntl.F_SETFL, 0)
         return ["done"]
 
-    def steal():
-        return [str(number) for number, what in held() if number in pipes() and readable(number)]
-
-    def readable(number):
-        return fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+    def stuff():
+        """Fill every pipe that leads out, and have whoever writes to it next wait."""
+        for number, what in held():
+            if what.endswith("log.pipe") or what.startswith("pipe:"):
+                try:
+                    fcntl.fcntl(number, fcntl.F_SETFL, os.O_NONBLOCK)
+                    while True:
+                        os.write(number, b"x" * 512)
+                except OSError:
+                    fcntl.fcntl(number, fcntl.F_SETFL, 0)
+        return ["done"]
 
     def close():
         os.closerange(3, 4096)
@@ -188,6 +194,20 @@ def test_pipes_that_wait_hold_up_nobody_but_their_worker(site):
     server.send_signal(signal.SIGTTIN)
     eventually(lambda: len(server.workers()) == 2, "the arbiter forks")
     serves_on(server)
+
+
+def test_a_pipe_of_the_log_that_a_worker_has_filled_holds_up_nobody_else(site, tmp_path):
+    pipe = tmp_path / "log.pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    ready = "def when_ready(server): print('Listening at:', server.LISTENERS[0], flush=True)\n"
+    limits = "graceful_timeout = abort_grace = 1\n"
+    server = site("-w", "1", config=f"errorlog = {str(pipe)!r}\n{limits}{ready}")
+    assert ask(server, "/stuff") == ["done"]
+    server.send_signal(signal.SIGTTIN)
+    eventually(lambda: len(server.workers()) == 2, "the arbiter forks")
+    assert server.stop() == 0
+    os.close(reader)
 
 
 def test_a_worker_that_closes_all_it_holds_leaves_the_arbiter_its_time(site):

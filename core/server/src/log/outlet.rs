@@ -72,12 +72,7 @@ impl Outlet {
         if own.kind != Kind::Pipe {
             return Ok(own);
         }
-        let path = format!("/proc/self/fd/{}", own.file.as_raw_fd());
-        let anew = OpenOptions::new()
-            .append(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-            .open(path);
-        Ok(match anew {
+        Ok(match anew(&own.file) {
             Ok(file) => Self::new(file, Kind::Pipe),
             Err(_) => Self { asks: true, ..own },
         })
@@ -106,11 +101,17 @@ impl Outlet {
         }
     }
 
-    /// The same, for a child.
+    /// The same, for a child, which may belong to another user: whether a pipe is waited for is settled for
+    /// each process by itself.
     pub(super) fn inherit(&self) -> io::Result<Self> {
+        let own = (self.kind == Kind::Pipe && !self.asks).then(|| anew(&self.file));
+        let file = match own {
+            Some(Ok(file)) => file,
+            _ => self.file.try_clone()?,
+        };
         Ok(Self {
             asks: self.asks,
-            ..Self::new(self.file.try_clone()?, self.kind)
+            ..Self::new(file, self.kind)
         })
     }
 
@@ -189,4 +190,12 @@ impl Outlet {
         let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
         matches!(poll(&mut fds, PollTimeout::from(patience)), Ok(1..))
     }
+}
+
+/// What a descriptor leads to, opened once more.
+fn anew(file: &File) -> io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
