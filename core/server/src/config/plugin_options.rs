@@ -73,7 +73,7 @@ fn read(text: &str) -> Result<AddressedOption, String> {
     })
 }
 
-/// A pair in a message: a value may be a secret, also one that is not where it should be.
+/// Returns a pair as messages show it: the name alone, for what follows may be a secret.
 pub(super) fn named(text: &str) -> String {
     let is_of_name = |c: char| c.is_alphanumeric() || "_.-".contains(c);
     let name = text.split(|c| !is_of_name(c)).next().unwrap_or_default();

@@ -58,7 +58,7 @@ pub fn shown(name: &str, value: &Value) -> Value {
     }
 }
 
-/// What follows `NAME=`, or all.
+/// Hides what follows `NAME=`, or all.
 fn conceal_pair(item: &Value) -> Value {
     match item {
         Value::Str(text) => match text.split_once('=') {
@@ -69,7 +69,7 @@ fn conceal_pair(item: &Value) -> Value {
     }
 }
 
-/// A value that has a name: a setting, or what stands under a key of a dict.
+/// Hides the secrets in a value that has a name: a setting's, or a key's of a dict.
 fn conceal_under(name: &str, value: &Value, of_plugins: bool) -> Value {
     match value {
         Value::Dict(_) if of_plugins && name.eq_ignore_ascii_case(OPTIONS) => hide(value),
@@ -96,7 +96,7 @@ fn conceal_under(name: &str, value: &Value, of_plugins: bool) -> Value {
     }
 }
 
-/// A list, in which a secret may stand behind its name: a header's, or a flag's.
+/// Hides the secrets in a list, where one may follow its name: a header's, or a flag's.
 fn conceal_items(items: &[Value], of_plugins: bool) -> Value {
     let names = |item: &Value| match item {
         Value::Str(text) if text.starts_with("--") => secrets::is_surely_secret(text),
@@ -119,7 +119,7 @@ fn is_dict(value: &Value) -> bool {
     matches!(value, Value::Dict(_))
 }
 
-/// A value of which only the form is shown.
+/// Hides all of a value but its form.
 fn hide(value: &Value) -> Value {
     match value {
         Value::None | Value::Bool(_) => value.clone(),

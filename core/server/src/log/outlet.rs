@@ -101,8 +101,8 @@ impl Outlet {
         }
     }
 
-    /// The same, for a child, which may belong to another user: whether a pipe is waited for is settled for
-    /// each process by itself.
+    /// Returns the same outlet for a child, which may belong to another user. A pipe is opened once more: its
+    /// flags would be shared otherwise.
     pub(super) fn inherit(&self) -> io::Result<Self> {
         let own = (self.kind == Kind::Pipe && !self.asks).then(|| anew(&self.file));
         let file = match own {
@@ -192,7 +192,7 @@ impl Outlet {
     }
 }
 
-/// What a descriptor leads to, opened once more.
+/// Opens the target of a descriptor once more.
 fn anew(file: &File) -> io::Result<File> {
     OpenOptions::new()
         .append(true)

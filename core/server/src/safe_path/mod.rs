@@ -53,7 +53,7 @@ impl Place {
         Ok(Self { folder, name, path })
     }
 
-    /// Opens what has the name, unless it is a link.
+    /// Opens the file of the name, unless it is a link.
     ///
     /// # Errors
     /// The operating system's; `ELOOP` for a link.
@@ -63,7 +63,7 @@ impl Place {
         openat(&self.folder, self.name.as_os_str(), flags, mode).map(File::from)
     }
 
-    /// Looks at what has the name, which may be a link; `None` if nothing has.
+    /// Returns the attributes of the file or link of the name; `None` if there is none.
     ///
     /// # Errors
     /// The operating system's.
@@ -185,7 +185,7 @@ impl Place {
 
     fn vetted(&self, file: File, folder: &FileStat, owner: Option<u32>) -> io::Result<Appended> {
         let about = fstat(&file)?;
-        if let Some(owner) = owner.filter(|&owner| about.st_uid != owner) {
+        if let Some(owner) = owner.filter(|&owner| about.st_uid != owner && !is_output(&about)) {
             return Err(refused(&self.path, owner));
         }
         let is_regular = kind(&about) == libc::S_IFREG;
@@ -207,7 +207,7 @@ impl Place {
         Ok(Appended { file, may_be_given })
     }
 
-    /// Opens what a link of `/proc` stands for.
+    /// Opens the target of a link of `/proc`.
     fn through_proc(&self, owner: Option<u32>) -> io::Result<Appended> {
         let flags = APPEND | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
         let file = File::from(openat(
@@ -216,7 +216,8 @@ impl Place {
             flags,
             Mode::empty(),
         )?);
-        match owner.filter(|&owner| fstat(&file).map_or(true, |about| about.st_uid != owner)) {
+        let about = fstat(&file)?;
+        match owner.filter(|&owner| about.st_uid != owner && !is_output(&about)) {
             Some(owner) => Err(refused(&self.path, owner)),
             None => Ok(Appended {
                 file,
@@ -226,12 +227,23 @@ impl Place {
     }
 }
 
+/// Returns true for the null device, and for where this process writes anyway.
+fn is_output(about: &FileStat) -> bool {
+    let null = libc::makedev(1, 3);
+    let is_same = |other: FileStat| (other.st_dev, other.st_ino) == (about.st_dev, about.st_ino);
+    (kind(about) == libc::S_IFCHR && about.st_rdev == null)
+        || fstat(io::stdout()).is_ok_and(is_same)
+        || fstat(io::stderr()).is_ok_and(is_same)
+}
+
 /// Returns the folder's path without links, if nobody but root and this user can put another folder in
 /// the place of one of its components, or another file in the place of one of theirs in it.
 ///
 /// # Errors
 /// There is no such folder.
 pub fn steady_folder(folder: &Path) -> io::Result<Option<PathBuf>> {
+    // What a stranger's link leads to is not gone to at all.
+    Walk::along(folder)?.stays_the_same()?;
     let real = folder.canonicalize()?;
     let is_steady = Walk::along(&real)?.stays_the_same()?;
     Ok(is_steady.then_some(real))
@@ -300,9 +312,10 @@ mod tests {
         fs::write(ours.join("secret"), "kept").unwrap();
         link(&ours.join("secret"), &theirs.join("file"), STRANGER);
         link(&ours.join("new"), &theirs.join("dangling"), STRANGER);
+        link(Path::new("/dev/zero"), &theirs.join("device"), STRANGER);
         link(&ours, &theirs.join("folder"), STRANGER);
         link(Path::new("/proc/self/cwd"), &theirs.join("magic"), STRANGER);
-        for name in ["file", "dangling", "folder/x", "magic/x"] {
+        for name in ["file", "dangling", "device", "folder/x", "magic/x"] {
             let said = why(&theirs.join(name));
             assert!(
                 said.contains(&format!("user {STRANGER} has put a link")),
@@ -311,6 +324,14 @@ mod tests {
         }
         assert_eq!(fs::read_dir(&ours).unwrap().count(), 1);
         assert_eq!(fs::read(ours.join("secret")).unwrap(), b"kept");
+        for (name, to) in [("null", "/dev/null"), ("stream", "/dev/stderr")] {
+            link(Path::new(to), &theirs.join(name), STRANGER);
+            assert_eq!(
+                why(&theirs.join(name)),
+                "",
+                "nothing is written there that is not anyway"
+            );
+        }
         let deep = theirs.join("deep");
         fs::create_dir(&deep).unwrap();
         chown(&deep, Some(STRANGER), Some(STRANGER)).unwrap();
@@ -446,5 +467,7 @@ mod tests {
         fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
         assert_eq!(steady_folder(&open).unwrap(), Some(open));
         assert!(steady_folder(Path::new("/nowhere")).is_err());
+        link(&ours, &theirs.join("link"), STRANGER);
+        assert!(steady_folder(&theirs.join("link")).is_err());
     }
 }

@@ -15,17 +15,17 @@ use nix::unistd::Uid;
 /// The most links that are followed on one way, as the kernel has it.
 pub(super) const LINKS: usize = 40;
 
-/// Opens what is found without any of the rights to read or write it.
+/// Flags to open a file or a folder without the right to read or write it.
 const LOOK: OFlag = OFlag::O_PATH
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
 
-/// What is still ahead.
+/// A step of the way that is still ahead.
 #[derive(Debug)]
 enum Part {
     Up,
     Name(OsString),
-    /// What was reached by a link of this user's, which must be his too.
+    /// A check: the folder was reached by a link of this user's, and must be his too.
     OwnedBy(u32),
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Walk {
     is_steady: bool,
 }
 
-/// What a link stands for.
+/// A symbolic link, and where it leads.
 pub(super) struct Link {
     about: FileStat,
     text: OsString,
@@ -88,8 +88,8 @@ impl Walk {
         }
     }
 
-    /// Goes to the end, which is a folder: whether the way to it and into it stays the same, whatever
-    /// other users do.
+    /// Returns true if the path leads to a folder without a link, and other users cannot change where it
+    /// leads.
     pub(super) fn stays_the_same(mut self) -> io::Result<bool> {
         while let Some(part) = self.ahead.pop_front() {
             self.pass(part)?;
@@ -153,7 +153,7 @@ impl Walk {
 }
 
 impl Link {
-    /// The link of this name; `None` if it is one no longer.
+    /// Reads the link of this name; `None` if it is one no longer.
     pub(super) fn at(folder: &OwnedFd, name: &OsStr) -> io::Result<Option<Self>> {
         let link = openat(folder, name, LOOK, Mode::empty())?;
         let about = fstat(&link)?;
@@ -173,8 +173,8 @@ impl Link {
         self.is_of_proc
     }
 
-    /// The user to whom what it leads to must belong, unless it may lead anywhere: because this process
-    /// is not root, or because only root can have put it there.
+    /// Returns the user who must own the target of the link; `None` if it may lead anywhere, because this
+    /// process is not root or because only root can have put the link there.
     pub(super) fn whose(&self, folder: &FileStat) -> Option<u32> {
         let user = self.about.st_uid;
         let may_lead_anywhere = !Uid::effective().is_root() || user == 0 || is_private(folder);
@@ -200,19 +200,20 @@ fn is_ours(about: &FileStat) -> bool {
     about.st_uid == 0 || about.st_uid == Uid::effective().as_raw()
 }
 
-/// Only root and this user can put anything into the folder. Who is of root's group may do as root does.
+/// Returns true if only root and this user can put anything into the folder. Members of root's group count
+/// as root.
 pub(super) fn is_private(folder: &FileStat) -> bool {
     let others = if folder.st_gid == 0 { 0o002 } else { 0o022 };
     is_ours(folder) && folder.st_mode & others == 0
 }
 
-/// Only root and this user can put another thing in the place of what is theirs in the folder.
+/// Returns true if only root and this user can replace or rename their files in the folder.
 pub(super) fn is_steady(folder: &FileStat) -> bool {
     const STICKY: u32 = 0o1000;
     is_private(folder) || (is_ours(folder) && folder.st_mode & STICKY != 0)
 }
 
-/// What another user's link led to is not his.
+/// The error for a link of another user's whose target is not his own.
 pub(super) fn refused(path: &Path, user: u32) -> io::Error {
     let what = format!(
         "user {user} has put a link in the way of {}, to what is not his: root does not follow it; \

@@ -156,7 +156,7 @@ fn clear_the_way(address: &Address, path: &Path, place: &Place) -> Result<(), Fa
     }
 }
 
-/// Whether somebody listens. One whose queue is full is not waited for.
+/// Returns true if somebody listens there. A listener whose queue is full is not waited for.
 fn is_listened_on(path: &Path) -> bool {
     let tried = UnixAddr::new(path).and_then(|address| {
         let client = new_socket(AddressFamily::Unix)?;

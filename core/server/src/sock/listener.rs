@@ -130,7 +130,7 @@ impl Listener {
     }
 }
 
-/// What tells a file from all others.
+/// Returns the device and the inode of a file.
 fn identity(place: &Place) -> Option<(u64, u64)> {
     let about = place.look().ok()??;
     Some((about.st_dev, about.st_ino))

@@ -29,8 +29,7 @@ pub(super) fn drop_privileges(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is to be known of the workers' group where root has named their user alone: root's groups would
-/// let them into much that is root's.
+/// Returns a remark on the workers' group, for a server of root's that is given their user alone.
 #[must_use]
 pub fn remark_on_group(config: &Config) -> Option<String> {
     let user =
@@ -52,7 +51,7 @@ fn other_user(config: &Config) -> Option<u32> {
         .filter(|&id| id != 0 && Uid::effective().as_raw() != id)
 }
 
-/// The group that is given, else the user's own.
+/// Returns the group that is given, else the user's own.
 fn group_beside(config: &Config, user: u32) -> Gid {
     let given = config.group.map(Gid::from_raw);
     let own = || entry(user).map(|entry| entry.gid);
