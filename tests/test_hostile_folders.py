@@ -139,6 +139,46 @@ def test_a_log4rs_file_behind_a_strangers_link_is_refused(server, theirs, victim
     assert is_untouched(victim)
 
 
+@pytest.mark.parametrize("mode", ["a", "w"])
+def test_a_log_of_pythons_behind_a_strangers_link_is_refused(server, theirs, victim, mode):
+    link(theirs / "site.log", victim)
+    text = python_logs(theirs / "site.log", mode)
+    server.write("server.conf.py", text)
+    done = run(server.folder, "-b", "127.0.0.1:0", "-c", "server.conf.py", PLAIN)
+    assert done.returncode == 1, done.stderr
+    assert "has put a link in the way of" in done.stderr
+    assert is_untouched(victim)
+
+
+def python_logs(path, mode):
+    """A configuration in which Python's logging writes to a file."""
+    handlers = {"site": {"class": "logging.FileHandler", "filename": str(path), "mode": mode}}
+    loggers = {"gunicorn.access": {"handlers": ["site"], "level": "INFO", "propagate": False}}
+    given = {"version": 1, "handlers": handlers, "loggers": loggers}
+    told = {"error_console": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}}
+    handlers.update(told, console=told["error_console"])
+    # The workers' user need not be able to read what Python imports later.
+    return f"import datetime\n{AS_NOBODY}accesslog = '-'\nlogconfig_dict = {given!r}\n"
+
+
+def test_a_log_of_pythons_is_opened_again_in_a_folder_of_the_workers_user(server, theirs, victim):
+    path = theirs / "site.log"
+    path.write_text("old\n")
+    server.start(PLAIN, config=python_logs(path, "w"))
+    assert server.get("/hello").status == 200
+    eventually(lambda: "/hello" in path.read_text(), "a line")
+    assert "old" not in path.read_text(), "it began anew"
+    path.unlink()
+    link(path, victim)
+    server.send_signal(signal.SIGUSR1)
+    server.wait_for_log("cannot be opened again")
+    path.unlink()
+    server.send_signal(signal.SIGUSR1)
+    eventually(lambda: path.exists() and owner(path) == NOBODY.pw_uid, "it is made again")
+    assert is_untouched(victim)
+    assert server.stop() == 0
+
+
 def test_another_name_of_roots_file_is_no_log(server, theirs, victim):
     os.link(victim, theirs / "site.log")
     done = run(

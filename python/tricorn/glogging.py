@@ -294,27 +294,45 @@ def _locked(handler: logging.Handler) -> Any:
         handler.release()
 
 
-class _LogFile(logging.FileHandler):
-    """A log file, opened as the server opens its own: root follows no link of another user's."""
+_open_by_path = logging.FileHandler._open
 
-    may_be_given = False
 
-    def _open(self) -> Any:
-        path, form = self.baseFilename, self.encoding
-        return open(path, self.mode, encoding=form, errors=self.errors, opener=self._add_to)
+def _open_log(handler: logging.FileHandler) -> Any:
+    """Open a handler's file as the server opens its own logs, without following strangers' links.
 
-    def _add_to(self, path: str, _: int) -> int:
-        number, self.may_be_given = _native.open_log_file(path)
+    Modes other than those of logs are the standard library's affair.
+    """
+    if os.geteuid() != 0 or set(handler.mode) - set("aw"):
+        return _open_by_path(handler)
+
+    def add_to(path: str, flags: int) -> int:
+        number, may_be_given = _native.open_log_file(path)
+        vars(handler)["_may_be_given"] = may_be_given
+        if flags & os.O_TRUNC:
+            os.truncate(number, 0)
         os.set_blocking(number, True)
         return number
 
+    path, form = handler.baseFilename, handler.encoding
+    return open(path, handler.mode, encoding=form, errors=handler.errors, opener=add_to)
+
+
+class _LogFile(logging.FileHandler):
+    """A log file of the server's own."""
+
+    def _open(self) -> Any:
+        return _open_log(self)
+
+
+def _guard_files() -> None:
+    """Have the files of other handlers opened in the same way, where root opens them."""
+    if os.geteuid() == 0:
+        vars(logging)["FileHandler"]._open = _open_log
+
 
 def _give_away(handler: logging.FileHandler, cfg: Any) -> None:
-    """Give a log file to the user that workers run as, where this process may do so.
-
-    A file that an operator's own handler has opened by its path may be another than was meant.
-    """
-    may_be_given = isinstance(handler, _LogFile) and handler.may_be_given
+    """Give a log file to the user that workers run as, where this process may do so."""
+    may_be_given = getattr(handler, "_may_be_given", False)
     if os.geteuid() == 0 and (cfg.uid or cfg.gid) and handler.stream and may_be_given:
         os.fchown(handler.stream.fileno(), cfg.uid, cfg.gid)
 
@@ -326,6 +344,7 @@ def configure(
 ) -> None:
     """Hand the loggers to the standard library's configuration, if there is one."""
     check_files(cfg)
+    _guard_files()
     if cfg.logconfig_dict:
         _from_dict("logconfig_dict", cfg.logconfig_dict, dict_config)
     elif cfg.logconfig_json:
