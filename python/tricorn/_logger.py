@@ -133,9 +133,15 @@ def check(cfg: Config, is_rehearsal: bool) -> None:
     it does not, it is rehearsed.
     """
     formatter(cfg)
-    if issubclass(logger_class(cfg), glogging.Logger) and logger_class(cfg) is not Logger:
+    made = logger_class(cfg)
+    if issubclass(made, glogging.Logger) and made is not Logger:
         glogging.check_files(cfg)
         if is_rehearsal:
             from tricorn import _rehearsal
 
             _rehearsal.configure(cfg)
+    given = cfg.settings["logger_class"].value
+    if is_rehearsal and given is not None and given not in OWN and not _is_plugin(given):
+        from tricorn import _rehearsal
+
+        _rehearsal.make(made, cfg)

@@ -170,6 +170,9 @@ fn act(py: Python<'_>, wanted: Wanted, left: Option<&Handover>) -> Result<i32, F
     check_logs(py, &loaded, check_only)?;
     let app = application(py, program, &loaded).map_err(|error| us(&error))?;
     if check_only {
+        if wants("check_config") {
+            run::rehearse(&loaded.generation)?;
+        }
         return check(py, &app);
     }
     start(py, wanted, loaded, &app, left)

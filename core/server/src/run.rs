@@ -7,9 +7,11 @@ use std::sync::Arc;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
-use crate::arbiter::{Birth, Driver, Generation, Handover, Host, Outcome, check, open_logs};
+use crate::arbiter::{self, Birth, Driver, Generation, Handover, Host, Outcome, check, open_logs};
 use crate::error::{Blame, Exit, Failure};
 use crate::gateway::Runtime;
+use crate::lifeline::Board;
+use crate::plugin;
 use crate::sock::Inherited;
 use crate::worker::{self, Job};
 
@@ -57,6 +59,32 @@ pub fn serve(
     });
     crate::log::deliver();
     Ok(code)
+}
+
+/// Finds out what would keep a server with this configuration from starting, and its workers from
+/// serving, as far as that can be found out without a server: what workers do is done in a child.
+///
+/// # Errors
+/// What it is, and where it comes from.
+pub fn rehearse(generation: &Generation) -> Result<(), Failure> {
+    arbiter::rehearse(generation)?;
+    let Generation {
+        config, plugins, ..
+    } = generation;
+    if plugins.modules().is_empty() && config.user.is_none() && config.group.is_none() {
+        return Ok(());
+    }
+    let board = Board::new().map_err(|error| {
+        let what = format!("cannot map shared memory: {}", error.desc());
+        Failure::new(Blame::Environment, what)
+    })?;
+    let cell = board.cell(1);
+    let limit = config.plugins.timeout;
+    plugin::rehearse(limit, || worker::rehearse(config, plugins, cell)).map_err(|reasons| {
+        let place = plugins.scene_of_death(cell.crumbs());
+        let inside = place.map_or_else(String::new, |(_, place)| format!(", inside {place}"));
+        Failure::new(Blame::Plugin, format!("{}{inside}", reasons.join("; ")))
+    })
 }
 
 fn supervise(

@@ -1,9 +1,12 @@
 //! The logs as a configuration wants them.
 
+use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::unistd::{AccessFlags, Uid, access as access_to};
 
 use super::host::Generation;
@@ -12,6 +15,7 @@ use crate::config::{AccessSink, Address, Config, Maker, StatsdAddress, SyslogAdd
 use crate::error::{Blame, Failure};
 use crate::log::{self, Options, Owner, Target, statsd, syslog};
 use crate::plugin;
+use crate::safe_path::append;
 
 /// What can be checked of a configuration without binding a socket, and is not checked by its
 /// settings' kinds.
@@ -97,26 +101,58 @@ pub fn open_logs(generation: &Generation) -> Result<(), Failure> {
     plugin::relay_logs(config, &generation.plugins)
 }
 
-/// Looks whether the files can be written, and makes none.
-fn check_files(config: &Config) -> Result<(), Failure> {
+/// The files of the logs, with the settings that name them.
+fn files(config: &Config) -> impl Iterator<Item = (&'static str, PathBuf)> {
     let logging = &config.logging;
     let access = match &logging.accesslog {
         Some(AccessSink::File(path)) => Some(path),
         _ => None,
     };
-    for (setting, path) in [
+    let named = [
         ("errorlog", logging.errorlog.as_ref()),
         ("accesslog", access),
-    ] {
-        if let Some(Target::File(path)) = path.map(|path| file_or_stream(path)) {
-            let place = if path.exists() {
-                Some(path.as_path())
-            } else {
-                path.parent()
-            };
-            let allowed = place.map_or(Ok(()), |place| access_to(place, AccessFlags::W_OK));
-            allowed.map_err(|error| no_place(config, setting, ("write the log", &path), error))?;
+    ];
+    named
+        .into_iter()
+        .filter_map(|(setting, path)| match file_or_stream(path?) {
+            Target::File(path) => Some((setting, path)),
+            _ => None,
+        })
+}
+
+/// Finds out what opening the logs would find, as far as that makes nothing.
+pub(super) fn rehearse(config: &Config) -> Result<(), Failure> {
+    if config.logging.logger != Maker::Gateway {
+        syslog(config)?;
+    }
+    for (setting, path) in files(config) {
+        // A pipe's reader would take the end of this for the log's.
+        let is_pipe = |about: fs::Metadata| about.file_type().is_fifo();
+        if let (Ok(target), Some(folder), false) =
+            (fs::read_link(&path), path.parent(), path.exists())
+        {
+            check_folder(&folder.join(target), AccessFlags::W_OK)
+                .map_err(|error| no_place(config, setting, ("write the log", &path), error))?;
+        } else if path.metadata().is_ok_and(|about| !is_pipe(about)) {
+            append(&path).map_err(|error| {
+                let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EACCES));
+                no_place(config, setting, ("write the log", &path), errno)
+            })?;
         }
+    }
+    Ok(())
+}
+
+/// Looks whether the files can be written, and makes none.
+fn check_files(config: &Config) -> Result<(), Failure> {
+    for (setting, path) in files(config) {
+        let place = if path.exists() {
+            Some(path.as_path())
+        } else {
+            path.parent()
+        };
+        let allowed = place.map_or(Ok(()), |place| access_to(place, AccessFlags::W_OK));
+        allowed.map_err(|error| no_place(config, setting, ("write the log", &path), error))?;
     }
     for address in &config.bind {
         if let Address::Unix(path) = address {
@@ -144,7 +180,12 @@ fn check_folder(path: &Path, needs: AccessFlags) -> nix::Result<()> {
     }
 }
 
-fn no_place(config: &Config, setting: &str, what: (&str, &Path), error: Errno) -> Failure {
+pub(super) fn no_place(
+    config: &Config,
+    setting: &str,
+    what: (&str, &Path),
+    error: Errno,
+) -> Failure {
     let (wish, path) = (what.0, what.1.display());
     let what = format!("cannot {wish} {path}: {}", error.desc());
     Failure::operator(format!("setting '{setting}': {what}"))

@@ -45,6 +45,7 @@ pub use logs::{check_logs, makers, relay_logs};
 pub use module::Module;
 pub use named::unknown_names;
 pub use peek::{Note, Peek};
+pub use probe::rehearse;
 pub use serving::{Surroundings, abandon, enter, leave};
 
 /// This process has been forked to be a worker.

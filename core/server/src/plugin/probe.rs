@@ -15,6 +15,9 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
+use super::{link, shared};
+use crate::error::Failure;
+
 /// How long a thing may take, and what it is to do meanwhile.
 type Limit<'w> = (Duration, &'w str);
 
@@ -62,6 +65,27 @@ pub(super) fn report(
     Ok(text.ok_or(told))
 }
 
+/// Tries one thing in a child within `limit`, with nothing of what it does to shared memory left.
+///
+/// # Errors
+/// The reasons against it.
+pub fn rehearse(
+    limit: Duration,
+    trial: impl Fn() -> Result<(), Failure>,
+) -> Result<(), Vec<String>> {
+    let told = probe(1, (limit, "come to an end"), |_| {
+        link::become_probe();
+        let separated = shared::separate().map_err(|why| why.to_string());
+        let tried = separated.and_then(|()| trial().map_err(|failure| failure.to_string()));
+        tried.err().into_iter().collect()
+    });
+    match told {
+        Ok(told) if told.iter().all(Vec::is_empty) => Ok(()),
+        Ok(told) => Err(told.into_iter().flatten().collect()),
+        Err(error) => Err(vec![format!("it cannot be tried out: {error}")]),
+    }
+}
+
 /// Tries from `first` on until all are tried or one has ended the child; where to go on.
 fn round(
     first: usize,
@@ -86,14 +110,16 @@ fn round(
     watch(first, found, limit, &Watched { child, from_child })
 }
 
-/// A signal that a child got with the arbiter's handlers would look like one to the arbiter.
+/// A signal that a child got with the arbiter's handlers would look like one to the arbiter. Those that
+/// crashes are told by end the child, whoever raises them.
 fn hold_signals() -> nix::Result<SigSet> {
+    use Signal::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
+    let mut held = SigSet::all();
+    for crash in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT] {
+        held.remove(crash);
+    }
     let mut before = SigSet::empty();
-    sigprocmask(
-        SigmaskHow::SIG_BLOCK,
-        Some(&SigSet::all()),
-        Some(&mut before),
-    )?;
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&held), Some(&mut before))?;
     Ok(before)
 }
 

@@ -10,7 +10,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, bind as bind_socket,
     connect, getsockname, getsockopt, listen, setsockopt, socket, sockopt,
 };
-use nix::sys::stat::{Mode, umask};
+use nix::sys::stat::{FileStat, Mode, umask};
 
 use super::listener::Listener;
 use crate::config::Address;
@@ -67,27 +67,93 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
+/// Looks whether an address can be listened on at all, and listens nowhere. Who holds it now, what this
+/// user may, and which addresses the machine has, can be different when the server starts.
+///
+/// # Errors
+/// As `bind`.
+pub fn look(address: &Address) -> Result<Spot, Failure> {
+    match address {
+        Address::Tcp { host, port } => look_at_tcp(address, host, *port).map(Spot::Tcp),
+        Address::Unix(path) => look_at_unix(address, path).map(|()| Spot::Other(address.clone())),
+        Address::Fd(fd) if *fd < 3 => Err(is_standard(address)),
+        Address::Fd(_) => Ok(Spot::Other(address.clone())),
+    }
+}
+
+/// Where a server is to listen.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// At an address of the internet.
+    Tcp(SocketAddr),
+    /// Elsewhere.
+    Other(Address),
+}
+
+impl Spot {
+    /// Returns true if nobody can listen there and at `other` at the same time.
+    #[must_use]
+    pub fn excludes(&self, other: &Self) -> bool {
+        let (Self::Tcp(one), Self::Tcp(two)) = (self, other) else {
+            return self == other;
+        };
+        let is_everywhere = |it: &SocketAddr| it.ip().is_unspecified();
+        let is_same = one.is_ipv4() == two.is_ipv4()
+            && (one.ip() == two.ip() || is_everywhere(one) || is_everywhere(two));
+        is_same && one.port() == two.port() && one.port() != 0
+    }
+}
+
+fn look_at_tcp(address: &Address, host: &str, port: u16) -> Result<SocketAddr, Failure> {
+    let target = resolve(address, host, port)?;
+    let bound = || -> nix::Result<()> {
+        let socket = new_socket(family_of(target))?;
+        setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+        bind_socket(socket.as_raw_fd(), &SockaddrStorage::from(target))
+    };
+    match bound() {
+        // Somebody else's, this user's, or another machine's affair, until the server starts.
+        Ok(()) | Err(Errno::EADDRINUSE | Errno::EACCES | Errno::EADDRNOTAVAIL) => Ok(target),
+        Err(error) => Err(failure(address, &error.into())),
+    }
+}
+
+fn look_at_unix(address: &Address, path: &Path) -> Result<(), Failure> {
+    UnixAddr::new(path).map_err(|error| failure(address, &error.into()))?;
+    // A folder that is not there yet may be made when the service starts.
+    let found = Place::find(path).ok().map(|place| place.look());
+    match found {
+        Some(Ok(Some(about))) if !is_socket(&about) => Err(in_the_way(address)),
+        _ => Ok(()),
+    }
+}
+
+fn resolve(address: &Address, host: &str, port: u16) -> Result<SocketAddr, Failure> {
+    let resolved = (host, port).to_socket_addrs();
+    let target = resolved.ok().and_then(|mut found| found.next());
+    target.ok_or_else(|| {
+        let what = format!("cannot listen on {address}: the host '{host}' is not known");
+        Failure::operator(what).mend("give an address of this machine")
+    })
+}
+
+fn family_of(target: SocketAddr) -> AddressFamily {
+    if target.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    }
+}
+
 fn tcp(
     address: &Address,
     host: &str,
     port: u16,
     options: &BindOptions,
 ) -> Result<Listener, Failure> {
-    let resolved = (host, port)
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut found| found.next());
-    let Some(target) = resolved else {
-        let what = format!("cannot listen on {address}: the host '{host}' is not known");
-        return Err(Failure::operator(what).mend("give an address of this machine"));
-    };
+    let target = resolve(address, host, port)?;
     let listening = || -> io::Result<OwnedFd> {
-        let family = if target.is_ipv4() {
-            AddressFamily::Inet
-        } else {
-            AddressFamily::Inet6
-        };
-        let socket = new_socket(family)?;
+        let socket = new_socket(family_of(target))?;
         setsockopt(&socket, sockopt::ReuseAddr, &true)?;
         if options.reuse_port {
             setsockopt(&socket, sockopt::ReusePort, &true)?;
@@ -140,15 +206,23 @@ fn unix(address: &Address, path: &Path, options: &BindOptions) -> Result<Listene
     Ok(Listener::new(socket, address.clone(), local).owns_file(path.to_owned()))
 }
 
+fn is_socket(about: &FileStat) -> bool {
+    about.st_mode & libc::S_IFMT == libc::S_IFSOCK
+}
+
+fn in_the_way(address: &Address) -> Failure {
+    let what = format!("cannot listen on {address}: the file is there and is not a socket");
+    Failure::operator(what).mend("remove it, or give another --bind")
+}
+
 /// Removes a socket file that nobody listens on any more.
 fn clear_the_way(address: &Address, path: &Path, place: &Place) -> Result<(), Failure> {
     let failed = |error: Errno| failure(address, &error.into());
     let Some(about) = place.look().map_err(failed)? else {
         return Ok(());
     };
-    if about.st_mode & libc::S_IFMT != libc::S_IFSOCK {
-        let what = format!("cannot listen on {address}: the file is there and is not a socket");
-        return Err(Failure::operator(what).mend("remove it, or give another --bind"));
+    if !is_socket(&about) {
+        return Err(in_the_way(address));
     }
     match is_listened_on(path) {
         true => Err(failed(Errno::EADDRINUSE)),
@@ -165,18 +239,24 @@ fn is_listened_on(path: &Path) -> bool {
     matches!(tried, Ok(()) | Err(Errno::EAGAIN))
 }
 
+fn no_descriptor(address: &Address, what: &str) -> Failure {
+    Failure::operator(format!("cannot listen on {address}: {what}"))
+        .mend("pass the descriptor of a stream socket to this process")
+}
+
+fn is_standard(address: &Address) -> Failure {
+    no_descriptor(address, "0, 1 and 2 are standard input, output and error")
+}
+
 /// Takes a socket over that somebody else has made.
 pub(super) fn adopt(
     address: &Address,
     fd: RawFd,
     options: &BindOptions,
 ) -> Result<Listener, Failure> {
-    let refused = |what: &str| {
-        Failure::operator(format!("cannot listen on {address}: {what}"))
-            .mend("pass the descriptor of a stream socket to this process")
-    };
+    let refused = |what: &str| no_descriptor(address, what);
     if fd < 3 {
-        return Err(refused("0, 1 and 2 are standard input, output and error"));
+        return Err(is_standard(address));
     }
     // SAFETY: only asks about the descriptor; a closed one gives an error.
     let probe = unsafe { BorrowedFd::borrow_raw(fd) };

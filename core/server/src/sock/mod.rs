@@ -6,7 +6,7 @@ mod inherit;
 mod listener;
 mod stream;
 
-pub use bind::{BindOptions, bind, twin};
+pub use bind::{BindOptions, bind, look, twin};
 pub use inherit::{Inherited, PREDECESSOR, READY, SOCKETS, VARIABLES};
 pub use listener::{Accepted, Listener};
 pub use stream::{Stream, Transfer};

@@ -12,11 +12,13 @@ mod gthread;
 mod identity;
 mod io;
 mod own;
+mod rehearsal;
 mod shared;
 mod sync;
 
 pub use boot::{Job, run};
 pub use identity::remark_on_group;
+pub use rehearsal::rehearse;
 
 use tricorn_http::Status;
 
