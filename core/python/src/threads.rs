@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 use tricorn_server::error::{Blame, Failure};
 use tricorn_server::gateway::Joins;
 
@@ -58,63 +58,66 @@ pub(crate) fn spawn(name: &str, body: Task) -> Result<Box<dyn Joins>, Failure> {
         body();
         told.reach();
     });
-    let started = if is_patched() {
-        start_natively(name, body)
-    } else {
-        start_in_python(name, body)
-    };
+    let started = Python::attach(|py| {
+        let started = match original_start(py) {
+            Ok(Some(start)) => start_natively(&start, body),
+            Ok(None) => start_in_python(py, name, body),
+            Err(error) => Err(error),
+        };
+        started.map_err(|error| summary(py, &error))
+    });
     let cannot =
         |what: String| Failure::new(Blame::Environment, format!("cannot start a thread: {what}"));
     started.map_err(cannot)?;
     Ok(Box::new(Thread(end)))
 }
 
-/// Whether what `threading` starts are greenlets. They would never run: the worker's main thread
-/// waits in the kernel.
-fn is_patched() -> bool {
-    Python::attach(|py| {
-        let asked = || -> PyResult<bool> {
-            let modules = py
-                .import(intern!(py, "sys"))?
-                .getattr(intern!(py, "modules"))?;
-            for (module, name) in [
-                ("gevent.monkey", "is_module_patched"),
-                ("eventlet.patcher", "is_monkey_patched"),
-            ] {
-                if let Ok(patcher) = modules.get_item(module) {
-                    let thread = if module == "gevent.monkey" {
-                        "threading"
-                    } else {
-                        "thread"
-                    };
-                    if patcher.call_method1(name, (thread,))?.is_truthy()? {
-                        return Ok(true);
-                    }
-                }
-            }
-            Ok(false)
-        };
-        asked().unwrap_or(false)
-    })
+/// What starts real threads where `threading` starts greenlets, which would never run: the worker's main
+/// thread waits in the kernel. `None` where nobody has patched it.
+fn original_start(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let modules = py
+        .import(intern!(py, "sys"))?
+        .getattr(intern!(py, "modules"))?;
+    let start = intern!(py, "start_new_thread");
+    if let Ok(monkey) = modules.get_item("gevent.monkey")
+        && is_patched(&monkey, "is_module_patched", "threading")
+    {
+        let original = monkey.call_method1("get_original", ("_thread", start));
+        return original.map(Some);
+    }
+    if let Ok(patcher) = modules.get_item("eventlet.patcher")
+        && is_patched(&patcher, "is_monkey_patched", "thread")
+    {
+        let module = patcher.call_method1("original", ("_thread",))?;
+        return module.getattr(start).map(Some);
+    }
+    Ok(None)
 }
 
-/// One that nobody but the kernel knows. It is attached as long as it lives, so that what Python
-/// keeps with a thread (a hub of greenlets, above all) outlasts each single request.
-fn start_natively(name: &str, body: Task) -> Result<(), String> {
+fn is_patched(patcher: &Bound<'_, PyAny>, question: &str, module: &str) -> bool {
+    patcher
+        .call_method1(question, (module,))
+        .and_then(|answer| answer.is_truthy())
+        .unwrap_or(false)
+}
+
+/// One that `threading` does not know, and the interpreter does: what Python keeps with a thread (a hub
+/// of greenlets, above all) outlasts each single request, and is let go of by the interpreter. It is
+/// not where a thread of the system's attaches: code that runs at its end may attach once more, and
+/// end the thread's state while it is being cleared.
+fn start_natively(start: &Bound<'_, PyAny>, body: Task) -> PyResult<()> {
     let (made, is_made) = mpsc::channel();
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            Python::attach(|py| {
-                make_hub(py);
-                // Nobody listens any more if it took too long.
-                let _ = made.send(());
-                py.detach(body);
-            });
-        })
-        .map_err(|error| error.to_string())?;
+    let body: Task = Box::new(move || {
+        Python::attach(make_hub);
+        // Nobody listens any more if it took too long.
+        let _ = made.send(());
+        body();
+    });
+    let py = start.py();
+    let body = Bound::new(py, Body(Mutex::new(Some(body))))?;
+    start.call1((body, PyTuple::empty(py)))?;
     // One hub after the other: gevent can lock itself up when several threads make theirs at once.
-    let _ = is_made.recv_timeout(LONGEST_START);
+    let _ = py.detach(move || is_made.recv_timeout(LONGEST_START));
     Ok(())
 }
 
@@ -129,21 +132,16 @@ fn make_hub(py: Python<'_>) {
 }
 
 /// One that `threading` knows: with a name, and thread-locals that are let go of at its end.
-fn start_in_python(name: &str, body: Task) -> Result<(), String> {
-    Python::attach(|py| {
-        let start = || -> PyResult<()> {
-            let arguments = PyDict::new(py);
-            arguments.set_item("target", Bound::new(py, Body(Mutex::new(Some(body))))?)?;
-            arguments.set_item("name", name)?;
-            arguments.set_item("daemon", true)?;
-            let class = py
-                .import(intern!(py, "threading"))?
-                .getattr(intern!(py, "Thread"))?;
-            let thread = class.call((), Some(&arguments))?;
-            thread.call_method0(intern!(py, "start")).map(drop)
-        };
-        start().map_err(|error| summary(py, &error))
-    })
+fn start_in_python(py: Python<'_>, name: &str, body: Task) -> PyResult<()> {
+    let arguments = PyDict::new(py);
+    arguments.set_item("target", Bound::new(py, Body(Mutex::new(Some(body))))?)?;
+    arguments.set_item("name", name)?;
+    arguments.set_item("daemon", true)?;
+    let class = py
+        .import(intern!(py, "threading"))?
+        .getattr(intern!(py, "Thread"))?;
+    let thread = class.call((), Some(&arguments))?;
+    thread.call_method0(intern!(py, "start")).map(drop)
 }
 
 impl Joins for Thread {
