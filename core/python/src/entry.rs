@@ -18,6 +18,7 @@ use tricorn_server::run::{self, Origin};
 use tricorn_server::sock::{Inherited, VARIABLES};
 
 use crate::config::{Loaded, Page, Wanted};
+use crate::ending;
 use crate::failure::{exit_code, failure, is_instance, setting_failure, summary, trace};
 use crate::forked;
 use crate::host::{InForce, PyHost, application_failure};
@@ -308,7 +309,11 @@ fn supervise(
 ) -> Result<i32, Failure> {
     let runtime: Arc<dyn Runtime> = Arc::new(PyRuntime::new(Arc::clone(in_force)));
     let host: &(dyn Host + Sync) = host;
-    py.detach(|| run::serve(in_force.generation(), origin, host, &runtime))
+    let served = py.detach(|| run::serve(in_force.generation(), origin, host, &runtime));
+    if let Ok(code) = served {
+        ending::leave_beside_threads(py, code);
+    }
+    served
 }
 
 fn wishes() -> Result<Wishes, Failure> {

@@ -12,13 +12,14 @@ use pyo3::wrap_pyfunction;
 use tricorn_server::arbiter;
 use tricorn_server::lifeline::{HeldBack, forked};
 
+use crate::ending;
 use crate::failure::{exit_code, exit_reason};
 use crate::signals;
 
 /// The server forks a process of its own.
 static FORKS_OWN: AtomicBool = AtomicBool::new(false);
 
-/// Notes that this process is the server's, and has its forks prepared.
+/// Notes that this process is the server's, and has its forks and its end prepared.
 pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
     forked::settle();
     static IS_WATCHED: AtomicBool = AtomicBool::new(false);
@@ -32,6 +33,7 @@ pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
         wrap_pyfunction!(after_fork_in_parent, py)?,
     )?;
     handlers.set_item("after_in_child", wrap_pyfunction!(after_fork_in_child, py)?)?;
+    ending::prepare(py)?;
     py.import(intern!(py, "os"))?
         .call_method("register_at_fork", (), Some(&handlers))
         .map(drop)

@@ -5,6 +5,7 @@
 //! borrow, lock or pointer to the stack is held across a call into Python: it may switch threads.
 
 mod config;
+mod ending;
 mod entry;
 mod failure;
 mod forked;

@@ -210,6 +210,11 @@ pub(crate) struct WorkerControl {
 }
 
 impl WorkerControl {
+    /// Lets go of the application: the process is about to end.
+    pub(crate) fn let_go(&self) {
+        self.state.set_application(None);
+    }
+
     pub(crate) fn new(state: Arc<WorkerState>) -> Self {
         Self { state }
     }

@@ -9,9 +9,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use tricorn_server::hooks::Age;
 
+use crate::objects::WorkerControl;
+
 /// The objects of this process.
 pub(crate) struct Scene {
-    server: Py<PyAny>,
+    /// `None` once the process is about to end.
+    server: Mutex<Option<Py<PyAny>>>,
     cast: Mutex<Cast>,
 }
 
@@ -32,7 +35,7 @@ pub(crate) fn scene() -> Option<&'static Scene> {
 /// Sets the scene; once in a process's life.
 pub(crate) fn set_scene(server: Py<PyAny>) -> &'static Scene {
     SCENE.get_or_init(|| Scene {
-        server,
+        server: Mutex::new(Some(server)),
         cast: Mutex::default(),
     })
 }
@@ -42,9 +45,29 @@ impl Scene {
         self.cast.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The `server` object.
-    pub(crate) fn server<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
-        self.server.bind(py)
+    /// The `server` object; None at the very end of the process.
+    pub(crate) fn server<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = server.as_ref().map(|server| server.bind(py).clone());
+        server.unwrap_or_else(|| py.None().into_bound(py))
+    }
+
+    /// Lets go of all objects.
+    pub(crate) fn let_go(&self, py: Python<'_>) {
+        let control = self
+            .worker(py)
+            .and_then(|worker| worker.getattr("_control").ok());
+        if let Some(control) = control
+            .as_ref()
+            .and_then(|it| it.cast::<WorkerControl>().ok())
+        {
+            control.get().let_go();
+        }
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = (server.take(), std::mem::take(&mut *self.lock()));
+        drop(server);
+        // Only now: dropping an object may run code of its own.
+        drop(former);
     }
 
     /// The worker of this age.

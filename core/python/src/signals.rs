@@ -6,7 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::wrap_pyfunction;
 use std::os::fd::AsRawFd;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tricorn_server::gateway::Control;
 use tricorn_server::hooks::{Bus, Event, Interruption, Occasion};
@@ -18,7 +18,19 @@ use crate::wsgi::overtime::end_overdue;
 /// What the handlers act on, in a worker's process.
 struct Target {
     control: Arc<Control>,
-    bus: Arc<Bus>,
+    /// `None` once the process is about to end.
+    bus: Mutex<Option<Arc<Bus>>>,
+}
+
+impl Target {
+    fn bus(&self) -> MutexGuard<'_, Option<Arc<Bus>>> {
+        self.bus.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fire(&self, event: Event) -> Result<(), Interruption> {
+        let bus = self.bus().clone();
+        bus.map_or(Ok(()), |bus| bus.fire(event, &Occasion::Itself))
+    }
 }
 
 static TARGET: OnceLock<Target> = OnceLock::new();
@@ -30,7 +42,7 @@ static INSTALLED: Mutex<Vec<(&str, Py<PyAny>)>> = Mutex::new(Vec::new());
 pub(crate) fn prepare(control: &Arc<Control>, bus: &Arc<Bus>) {
     TARGET.get_or_init(|| Target {
         control: Arc::clone(control),
-        bus: Arc::clone(bus),
+        bus: Mutex::new(Some(Arc::clone(bus))),
     });
 }
 
@@ -38,6 +50,12 @@ pub(crate) fn prepare(control: &Arc<Control>, bus: &Arc<Bus>) {
 pub(crate) fn is_leaving() -> bool {
     let target = TARGET.get();
     target.is_some_and(|target| target.control.exit().is_some())
+}
+
+/// Lets go of the handlers of hooks: the process is about to end.
+pub(crate) fn let_go() {
+    let former = TARGET.get().and_then(|target| target.bus().take());
+    drop(former);
 }
 
 /// Installs the handlers of a worker.
@@ -183,7 +201,7 @@ pub(crate) fn on_reopen(_number: Py<PyAny>, _frame: Py<PyAny>) {
 pub(crate) fn reload_worker() {
     if let Some(target) = TARGET.get() {
         // Whatever the handlers say, the worker is already on its way out.
-        let _ = target.bus.fire(Event::WorkerInt, &Occasion::Itself);
+        let _ = target.fire(Event::WorkerInt);
         target.control.stop();
     }
 }
@@ -228,7 +246,7 @@ fn leave(event: Event, code: i32) -> PyResult<()> {
         return Err(PySystemExit::new_err(code));
     };
     forget_raised();
-    let code = match target.bus.fire(event, &Occasion::Itself) {
+    let code = match target.fire(event) {
         Err(Interruption::Exit(asked)) => asked,
         _ => code,
     };

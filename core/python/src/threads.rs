@@ -1,5 +1,6 @@
 //! Threads that can run Python: real ones, whatever the config file has patched.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,14 @@ impl Body {
     }
 }
 
+/// The threads whose bodies have not run to their ends.
+static LIVING: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns true while a thread that was started here runs its body.
+pub(crate) fn any_left() -> bool {
+    LIVING.load(Ordering::SeqCst) > 0
+}
+
 /// Whether a thread's body has run to its end.
 #[derive(Default)]
 struct End {
@@ -44,6 +53,7 @@ impl End {
             .is_reached
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = true;
+        LIVING.fetch_sub(1, Ordering::SeqCst);
         self.told.notify_all();
     }
 }
@@ -52,6 +62,7 @@ struct Thread(Arc<End>);
 
 /// Starts a thread with this name. It does not keep the process from ending.
 pub(crate) fn spawn(name: &str, body: Task) -> Result<Box<dyn Joins>, Failure> {
+    LIVING.fetch_add(1, Ordering::SeqCst);
     let end = Arc::new(End::default());
     let told = Arc::clone(&end);
     let body: Task = Box::new(move || {
@@ -68,7 +79,10 @@ pub(crate) fn spawn(name: &str, body: Task) -> Result<Box<dyn Joins>, Failure> {
     });
     let cannot =
         |what: String| Failure::new(Blame::Environment, format!("cannot start a thread: {what}"));
-    started.map_err(cannot)?;
+    started.map_err(|what| {
+        LIVING.fetch_sub(1, Ordering::SeqCst);
+        cannot(what)
+    })?;
     Ok(Box::new(Thread(end)))
 }
 

@@ -85,6 +85,11 @@ thread_local! {
     static KIT: RefCell<Option<Kit>> = const { RefCell::new(None) };
 }
 
+/// Lets go of what this thread keeps for its requests: the process is about to end.
+pub(crate) fn let_go() {
+    drop(KIT.take());
+}
+
 impl WsgiGateway {
     pub(crate) fn new(
         py: Python<'_>,

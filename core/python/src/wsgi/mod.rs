@@ -24,7 +24,7 @@ mod text;
 mod wait;
 
 pub(crate) use errors::ErrorStream;
-pub(crate) use gateway::WsgiGateway;
+pub(crate) use gateway::{WsgiGateway, let_go};
 pub(crate) use input::BodyInput;
 pub(crate) use request::Request;
 pub(crate) use response::Response;

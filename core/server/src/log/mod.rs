@@ -122,10 +122,15 @@ static RELAYED: AtomicBool = AtomicBool::new(false);
 /// Gives what would be written to the error log to an operator's own logger, or no longer.
 pub fn relay_to(relay: Option<Arc<dyn Relay>>) {
     RELAYED.store(relay.is_some(), Ordering::Relaxed);
-    *RELAY.lock().unwrap_or_else(PoisonError::into_inner) = relay;
+    let former = std::mem::replace(
+        &mut *RELAY.lock().unwrap_or_else(PoisonError::into_inner),
+        relay,
+    );
     if let Some(installed) = INSTALLED.get() {
         installed.handle.set_config(lock(&installed.open).config());
     }
+    // Only now: dropping it may run code of the operator's.
+    drop(former);
 }
 
 /// Whether an operator's own logger has the messages, and writes them itself.
