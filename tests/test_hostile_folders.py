@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import multiprocessing
 import os
@@ -323,30 +324,27 @@ EVIL = r"""
 """
 
 
-def exchange_for_ever(folder, name, code):
-    """As nobody: put another folder in the place of that for temporary files, again and again."""
-    import ctypes
-
+def exchange_for_ever(folder, names, before):
+    """As nobody: put one thing in a folder in the place of another and back, again and again."""
     libc = ctypes.CDLL(None, use_errno=True)
     os.setgroups([])
     os.setgid(NOBODY.pw_gid)
     os.setuid(NOBODY.pw_uid)
     os.chdir(folder)
-    evil = Path("evil")
+    one, other = (name.encode() for name in names)
     while True:
-        for place in (Path("tmp"), evil):
-            for copy in place.glob("tricorn-*"):
-                own = evil / copy.name
-                with suppress(OSError):
-                    own.mkdir()
-                    (own / name).write_bytes(code)
-        libc.syscall(316, -100, b"tmp", -100, b"evil", 2)
+        before()
+        libc.renameat2(HERE, one, HERE, other, EXCHANGE)
+
+
+#: The present directory, and a flag, for renameat2(2).
+HERE, EXCHANGE = -100, 2
 
 
 @contextmanager
-def exchanging(folder, name, code):
+def exchanging(folder, *names, before=lambda: None):
     process = multiprocessing.get_context("fork").Process(
-        target=exchange_for_ever, args=(folder, name, code), daemon=True
+        target=exchange_for_ever, args=(folder, names, before), daemon=True
     )
     process.start()
     try:
@@ -372,8 +370,53 @@ def test_what_was_hashed_of_a_plugin_is_what_root_loads(server, theirs, variable
     elsewhere = {"TMPDIR": str(server.folder), variable: str(theirs / "tmp")}
     if variable == "TMPDIR":
         elsewhere["XDG_RUNTIME_DIR"] = str(theirs / "tmp")
-    with exchanging(theirs, name, (tmp_path / "evil.so").read_bytes()):
+    code = (tmp_path / "evil.so").read_bytes()
+
+    def copy_names():
+        for copy in (*Path("tmp").glob("tricorn-*"), *Path("evil").glob("tricorn-*")):
+            with suppress(OSError):
+                (Path("evil") / copy.name).mkdir()
+                (Path("evil") / copy.name / name).write_bytes(code)
+
+    with exchanging(theirs, "tmp", "evil", before=copy_names):
         for _ in range(4):
             done = run(server.folder, "--check-config", "-c", "server.conf.py", PLAIN, **elsewhere)
             assert done.returncode == 0, done.stderr
             assert not taken.exists()
+
+
+def test_a_folder_that_is_swapped_all_the_time_leads_to_none_of_roots(server, theirs):
+    ours = server.folder / "ours"
+    names = ("error.log", "access.log", "site.pid", "site.sock")
+    for name in names:
+        server.write(f"ours/{name}", KEPT)
+    folder_of(NOBODY, theirs / "run")
+    link(theirs / "other", ours)
+    error, access, pidfile, site = (theirs / "run" / name for name in names)
+    config = f"errorlog, accesslog, pidfile = {str(error)!r}, {str(access)!r}, {str(pidfile)!r}\n"
+    config += "def when_ready(server): print('Listening at: it', flush=True)\n"
+    config += "def log_reopen(process): print('OPENED', flush=True)\n"
+    server.write("server.conf.py", AS_NOBODY + config)
+    given = ("-b", "127.0.0.1:0", "-b", f"unix:{site}", "-c", "server.conf.py", PLAIN)
+
+    def start():
+        before = server.log.count("Listening at: ")
+        server.spawn(*given)
+
+        def is_decided():
+            return not server.is_there() or server.log.count("Listening at: ") > before
+
+        eventually(is_decided, "it starts, or refuses to")
+
+    start()
+    with exchanging(theirs, "run", "other"):
+        for count in range(1, 16):
+            server.send_signal(signal.SIGUSR1)
+            server.wait_for_log("OPENED", count)
+        assert server.stop() == 0
+        for _ in range(5):
+            start()
+            if server.is_there():
+                server.stop()
+    found = {path.name: (path.read_text(), owner(path)) for path in ours.iterdir()}
+    assert found == dict.fromkeys(names, (KEPT, 0))

@@ -1,7 +1,7 @@
 //! What the Python objects `server` and `worker` reach the server through.
 
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +13,7 @@ use tricorn_server::arbiter::{Event, Signal};
 use tricorn_server::error::Exit;
 use tricorn_server::gateway::{Control, Rest, Step};
 use tricorn_server::lifeline::forked;
+use tricorn_server::lifeline::forsake;
 
 /// What Python code has asked the arbiter for, from any thread.
 #[derive(Debug)]
@@ -54,16 +55,9 @@ impl Wishes {
         self.waker.as_fd()
     }
 
-    /// In a worker, which has inherited the pipe that the arbiter sleeps on: puts another in its place.
+    /// In a worker: leaves the pipe that the arbiter sleeps on to the arbiter.
     pub(crate) fn leave_to_arbiter(&self) {
-        let Ok((waker, bell)) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK) else {
-            return;
-        };
-        for (own, shared) in [(&waker, &self.waker), (&bell, &self.bell)] {
-            // SAFETY: both numbers are of open descriptors, and stay so; what `shared` owns is another
-            // pipe from now on.
-            unsafe { libc::dup3(own.as_raw_fd(), shared.as_raw_fd(), libc::O_CLOEXEC) };
-        }
+        forsake(&self.waker, &self.bell);
     }
 
     pub(crate) fn take(&self) -> Vec<Event> {

@@ -104,6 +104,7 @@ impl Driver<'_> {
         match self.host.fork() {
             Ok(None) => {
                 signals::take_down();
+                self.signals.leave_to_arbiter();
                 self.host.become_worker();
                 self.board.close_descriptor();
                 drop(ours);

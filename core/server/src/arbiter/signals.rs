@@ -15,7 +15,7 @@ use nix::sys::signal::{
 };
 use nix::unistd::{pipe2, read};
 
-use crate::lifeline::HeldBack;
+use crate::lifeline::{HeldBack, forsake};
 
 /// The signals that the arbiter handles.
 const HANDLED: [Signal; 10] = [
@@ -81,6 +81,11 @@ impl Signals {
             unsafe { sigaction(signal, &action) }?;
         }
         Ok(())
+    }
+
+    /// In a worker: leaves the pipe to the arbiter. Whoever writes to it sends the arbiter signals.
+    pub(super) fn leave_to_arbiter(&self) {
+        forsake(&self.pipe, &self.bell);
     }
 
     /// The signals that have arrived, in order.

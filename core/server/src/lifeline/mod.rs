@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use board::{Board, Cell, PLACES, Phase, WORKERS_AT_MOST};
 pub use held_back::HeldBack;
 pub use nudge::Nudge;
-pub use pipes::{ArbiterEnd, End, Message, Reports, WorkerEnd, pair};
+pub use pipes::{ArbiterEnd, End, Message, Reports, WorkerEnd, forsake, pair};
 pub use running::{Beginning, RunningRequest};
 pub use stacks::{Stacks, overtime_signal, stack_signal};
 

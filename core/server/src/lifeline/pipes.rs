@@ -61,6 +61,19 @@ pub fn pair() -> io::Result<(ArbiterEnd, WorkerEnd)> {
     ))
 }
 
+/// In a child: puts another pipe in the place of one whose ends it has inherited and has no business with.
+/// Their numbers stay taken, whoever owns them.
+pub fn forsake(reads: &OwnedFd, writes: &OwnedFd) {
+    let Ok(own) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK) else {
+        return;
+    };
+    for (own, shared) in [(&own.0, reads), (&own.1, writes)] {
+        // SAFETY: both numbers are of open descriptors, and stay so; the one that `shared` owns is the other
+        // pipe's from now on.
+        unsafe { libc::dup3(own.as_raw_fd(), shared.as_raw_fd(), libc::O_CLOEXEC) };
+    }
+}
+
 impl ArbiterEnd {
     /// Where the worker writes its stacks.
     #[must_use]
@@ -202,6 +215,20 @@ mod tests {
         let (arbiter, worker) = pair().unwrap();
         drop(worker);
         assert_eq!(arbiter.reports().end, Some(End::Closed));
+    }
+
+    #[test]
+    fn a_pipe_that_is_forsaken_leads_nowhere() {
+        let (reads, writes) = pipe2(OFlag::O_NONBLOCK).unwrap();
+        let arbiters = reads.try_clone().unwrap();
+        forsake(&reads, &writes);
+        write(&writes, b"x").unwrap();
+        assert_eq!(
+            read(&arbiters, &mut [0u8; 8]),
+            Ok(0),
+            "nobody has its other end"
+        );
+        assert_eq!(read(&reads, &mut [0u8; 8]), Ok(1));
     }
 
     #[test]

@@ -216,8 +216,8 @@ pub(super) fn is_steady(folder: &FileStat) -> bool {
 /// The error for a link of another user's whose target is not his own.
 pub(super) fn refused(path: &Path, user: u32) -> io::Error {
     let what = format!(
-        "user {user} has put a link in the way of {}, to what is not his: root does not follow it; \
-         give the path that is meant, or have root make the link",
+        "user {user} has put a link in the way of {}, to what is not his, and root does not follow it \
+         (have root make the link, or name what it leads to)",
         path.display()
     );
     io::Error::new(io::ErrorKind::PermissionDenied, what)
