@@ -174,6 +174,25 @@ def test_what_is_preloaded_is_hidden_from_the_garbage_collector_where_that_is_wa
     server.wait_for_log("FROZEN True")
 
 
+def test_python_miscounts_no_threads_when_it_forks_for_a_server_that_is_nice(server):
+    config = """
+    import os
+    os.nice(5)
+    def show():
+        with open("/proc/thread-self/comm") as name:
+            print("FORKS AS", name.read(), end="", flush=True)
+    os.register_at_fork(before=show)
+    """
+    server.start(PLAIN, config=READY + config, PYTHONWARNINGS="error")
+    server.wait_for_log("WORKER READY")
+    server.send_signal(signal.SIGTTIN)
+    server.wait_for_log("WORKER READY", 2)
+    # The interpreter counts threads in a line that it takes apart at spaces.
+    assert server.log.count("FORKS AS gunicorn:-maste\n") == 2
+    assert "multi-threaded" not in server.log
+    assert Path(f"/proc/{server.pid}/comm").read_text() == "gunicorn: maste\n"
+
+
 def test_threads_that_a_preloaded_application_has_started_are_named(server):
     server.write(
         "app.py",

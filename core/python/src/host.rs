@@ -113,8 +113,10 @@ impl Host for PyHost {
         Python::attach(|py| {
             // Looked up at each call: it may be patched.
             let forked = forked::as_own(|| {
-                py.import(intern!(py, "os"))
-                    .and_then(|os| os.call_method0(intern!(py, "fork")))
+                process::with_simple_name(|| {
+                    py.import(intern!(py, "os"))
+                        .and_then(|os| os.call_method0(intern!(py, "fork")))
+                })
             });
             match forked.and_then(|pid| pid.extract::<i32>()) {
                 Ok(0) => {

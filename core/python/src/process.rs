@@ -1,7 +1,9 @@
 //! The process: its title, its directory, its variables.
 
+use std::ffi::CString;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use nix::sys::prctl::{get_name, set_name};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAnyMethods, PyList};
@@ -17,6 +19,28 @@ pub(crate) fn set_title(title: &str) {
             log::debug!("the process has no title: {error}");
         }
     });
+}
+
+/// Calls with a name of this thread that has no spaces, as far as the kernel lists it. From 3.12 on the
+/// interpreter counts the process's threads when it forks, in a line of the kernel's that it takes
+/// apart at the spaces: with one in the name it would read how nice the process is.
+pub(crate) fn with_simple_name<T>(call: impl FnOnce() -> T) -> T {
+    let name = get_name().unwrap_or_default();
+    let simple: Vec<u8> = name
+        .to_bytes()
+        .iter()
+        .map(|&byte| if byte == b' ' { b'-' } else { byte })
+        .collect();
+    let is_simple = simple == name.to_bytes();
+    // A name that cannot be set does no harm but that.
+    if let (false, Ok(simple)) = (is_simple, CString::new(simple)) {
+        let _ = set_name(&simple);
+    }
+    let result = call();
+    if !is_simple {
+        let _ = set_name(&name);
+    }
+    result
 }
 
 /// Variables that an earlier configuration has set, and what they were before.
