@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 
@@ -192,6 +193,31 @@ def test_whichever_event_it_is_left_in(server, event):
     assert f"org.example.fixture/{event} was left by a C++ exception or pthread_exit" in server.log
 
 
+CRASHES = {
+    "raise(SIGSEGV)": "died of SIGSEGV",
+    "__builtin_trap()": "died of SIGILL",
+    "touch_nothing()": "died of SIGSEGV",
+}
+
+
+@pytest.mark.parametrize("how", CRASHES)
+@pytest.mark.parametrize("faulthandler", ["", "1"])
+def test_a_thread_of_a_plugins_own_that_crashes_is_attributed(server, how, faulthandler):
+    server.start(PLAIN, "--plugin", leaver(how, "-DTHREAD"), PYTHONFAULTHANDLER=faulthandler)
+    with server.connect() as client, contextlib.suppress(Closed, ConnectionError):
+        client.get("/leave")
+    server.wait_for_log(f"{CRASHES[how]} inside org.example.fixture/a thread of its own")
+    assert ("Fatal Python error: " in server.log) == bool(faulthandler)
+
+
+def test_a_crash_beside_a_plugins_thread_is_not_the_plugins(server):
+    entry = {"path": str(built("fixture-probe")), "options": {"decider": True}}
+    server.start(PLAIN, config=f"plugins = [{entry!r}]\n")
+    os.kill(int(server.get("/pid").text), signal.SIGSEGV)
+    server.wait_for_log("was killed by SIGSEGV (crash)")
+    assert "inside test.probe" not in server.log
+
+
 @pytest.mark.parametrize("how", WAYS)
 def test_a_thread_of_a_plugins_own_that_ends_the_worker_is_attributed(server, how):
     server.start(PLAIN, "--plugin", leaver(how, "-DTHREAD"))
@@ -233,12 +259,12 @@ def test_a_deciding_thread_that_panics_costs_its_own_request(server, arguments):
     pid = server.get("/pid").text
     assert server.get("/decide").text == "decided"
     assert server.get("/decide/panic").status == 500
+    assert server.get("/decide").text == "decided", "another thread decides already"
     log = server.wait_for_log("its thread 'decider' has panicked; the instance is made anew")
     assert "asked to, in the decider" in log
-    eventually(lambda: server.get("/decide").text == "decided", "another thread decides")
     assert server.get("/pid").text == pid
     for count in (2, 3):
-        eventually(lambda: server.get("/decide").text == "decided", "another thread decides")
+        assert server.get("/decide").text == "decided", "another thread decides"
         assert server.get("/decide/panic").status == 500
         server.wait_for_log("its thread 'decider' has panicked", count=count)
     server.wait_for_log("Plugin test.probe is set aside: three panics within a minute")

@@ -56,8 +56,8 @@ def _make_and_leave(logger_class: type[Any], cfg: Any) -> NoReturn:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(PATIENCE)
         errors = os.dup(2)
-        for kind in (logging.FileHandler, glogging._LogFile):
-            kind._open = _open_nothing  # type: ignore[assignment, method-assign]
+        glogging._open_log = _open_nothing
+        vars(logging)["FileHandler"]._open = _open_nothing
         try:
             logger_class(cfg)
             code = 0

@@ -10,6 +10,7 @@ use crate::error::{Result, check};
 use crate::guard::quietly;
 use crate::host::Host;
 use crate::metrics::Metrics;
+use crate::resume::{fail_what_was_lost, keep_what_is_lost};
 use crate::text::lend;
 
 /// A worker. Cheap to copy, good on any of its threads.
@@ -97,10 +98,13 @@ impl Worker {
         let table = self.table()?;
         let ctx = self.host;
         let body = move || {
+            keep_what_is_lost();
             if quietly(body).is_none() {
                 // SAFETY: as the ABI describes the function: this is the thread that has panicked.
                 unsafe { (table.panicked)(ctx.ctx()) };
             }
+            // Whoever is answered finds the instance made anew.
+            fail_what_was_lost();
         };
         let body: Box<Box<dyn FnOnce() + Send>> = Box::new(Box::new(body));
         let argument = Box::into_raw(body);

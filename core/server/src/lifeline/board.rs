@@ -55,6 +55,8 @@ pub struct Cell {
     crumbs: [AtomicU32; PLACES],
     /// Threads that are inside such code and have no place.
     astray: AtomicU32,
+    /// The crumb of a thread that has ended the worker and is known to have; 0 if none is.
+    culprit: AtomicU32,
     /// What the worker does when it is asked to, and whether it has left: bits.
     abilities: AtomicU32,
     /// The request that each of its threads runs.
@@ -80,6 +82,7 @@ impl Cell {
         self.beyond.store(0, Ordering::Relaxed);
         self.beyond_since.store(0, Ordering::Relaxed);
         self.astray.store(0, Ordering::Relaxed);
+        self.culprit.store(0, Ordering::Relaxed);
         self.requests.store(0, Ordering::Relaxed);
         self.connections.store(0, Ordering::Relaxed);
         self.phase.store(Phase::Booting as u32, Ordering::Relaxed);
@@ -198,13 +201,23 @@ impl Cell {
         &self.astray
     }
 
-    /// The crumbs that were left when the worker died.
+    /// Returns where a thread that ends the worker leaves its crumb: no other then counts.
+    #[must_use]
+    pub fn culprit(&self) -> &AtomicU32 {
+        &self.culprit
+    }
+
+    /// The crumbs that were left when the worker died: the culprit's alone, where one is known.
     pub fn crumbs(&self) -> impl Iterator<Item = u32> {
+        let culprit = self.culprit.load(Ordering::Relaxed);
         let crumbs = self
             .crumbs
             .iter()
             .map(|crumb| crumb.load(Ordering::Relaxed));
-        crumbs.filter(|&crumb| crumb != 0)
+        let others = crumbs.filter(move |_| culprit == 0);
+        std::iter::once(culprit)
+            .chain(others)
+            .filter(|&crumb| crumb != 0)
     }
 
     /// The crumbs that stay for a moment where they are: of threads that are stuck, and not of those that

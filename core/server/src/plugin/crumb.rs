@@ -2,8 +2,6 @@
 //! fault that was. A worker leaves a number in its cell of shared memory, which the arbiter reads; the
 //! arbiter leaves a line (`downfall`).
 
-use std::cell::Cell;
-use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::downfall::Presence;
@@ -63,52 +61,13 @@ pub(super) fn inside<R>(whose: Whose<'_>, what: u8, call: impl FnOnce() -> R) ->
     result
 }
 
-/// Runs a thread of a plugin's own. As long as it runs it leaves no word, for the worker may end anywhere
-/// meanwhile; only where the thread itself ends the worker.
-pub(super) fn on_own_thread(whose: Whose<'_>, body: impl FnOnce()) {
-    struct Unwound(usize);
-    impl Drop for Unwound {
-        fn drop(&mut self) {
-            blame_thread(self.0);
-            end("a plugin's thread was left by a C++ exception or pthread_exit: the process ends");
-        }
-    }
-    OWNER.set(Some(whose.place));
-    let unwound = Unwound(whose.place);
-    body();
-    std::mem::forget(unwound);
-    OWNER.set(None);
-}
-
-thread_local! {
-    /// The place of the plugin whose own thread this is.
-    static OWNER: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-/// Leaves word if a plugin's own thread calls `exit`: in a worker, once.
-pub(super) fn watch_exits() {
-    extern "C" fn tell() {
-        if let Ok(Some(place)) = OWNER.try_with(Cell::get) {
-            blame_thread(place);
-        }
-    }
-    static IS_WATCHED: Once = Once::new();
-    IS_WATCHED.call_once(|| {
-        // SAFETY: the function is there for ever; without room for it, one line less is written.
-        let _ = unsafe { libc::atexit(tell) };
-    });
-}
-
-fn blame_thread(place: usize) {
-    let Some(worker) = link::worker() else { return };
-    match link::crumb(worker) {
-        Some(cell) => cell.store(write(place, THREAD), Ordering::Relaxed),
-        None => drop(worker.cell.astray().fetch_add(1, Ordering::Relaxed)),
-    }
+/// The word of a thread of the plugin's own.
+pub(super) fn of_thread(place: usize) -> u32 {
+    write(place, THREAD)
 }
 
 /// Ends this process, with a line that says why.
-fn end(why: &str) -> ! {
+pub(super) fn end(why: &str) -> ! {
     crate::log::urgent().write(format_args!("{why}"));
     std::process::abort()
 }

@@ -169,19 +169,19 @@ fn ours() -> libc::sigaction {
     action
 }
 
-fn by_default() -> libc::sigaction {
+pub(super) fn by_default() -> libc::sigaction {
     // SAFETY: zeros stand for the default action, without flags and with an empty mask.
     unsafe { std::mem::zeroed() }
 }
 
-fn in_force(number: c_int) -> libc::sigaction {
+pub(super) fn in_force(number: c_int) -> libc::sigaction {
     let mut action = by_default();
     // SAFETY: changes nothing, and writes what is in force.
     unsafe { libc::sigaction(number, ptr::null(), &raw mut action) };
     action
 }
 
-fn install(number: c_int, action: &libc::sigaction) {
+pub(super) fn install(number: c_int, action: &libc::sigaction) {
     // SAFETY: the action is one that was in force, or our own, whose handler only does what handlers
     // may do.
     unsafe { libc::sigaction(number, action, ptr::null_mut()) };

@@ -27,6 +27,7 @@ mod load;
 mod logs;
 mod module;
 mod named;
+mod own_threads;
 mod payload;
 mod peek;
 mod probe;

@@ -15,7 +15,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
-use super::{link, shared};
+use super::{link, own_threads, shared};
 use crate::error::Failure;
 
 /// How long a thing may take, and what it is to do meanwhile.
@@ -111,14 +111,10 @@ fn round(
 }
 
 /// A signal that a child got with the arbiter's handlers would look like one to the arbiter. Those that
-/// crashes are told by end the child, whoever raises them.
+/// faults are told by end the child, whoever raises them.
 fn hold_signals() -> nix::Result<SigSet> {
-    use Signal::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
-    let mut held = SigSet::all();
-    for crash in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT] {
-        held.remove(crash);
-    }
     let mut before = SigSet::empty();
+    let held = own_threads::held_back();
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&held), Some(&mut before))?;
     Ok(before)
 }

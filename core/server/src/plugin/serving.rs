@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::crumb;
 use super::host::enter_metrics;
 use super::link::{self, WorkerLink};
 use super::load::Plugins;
@@ -90,7 +89,6 @@ pub fn enter(plugins: &Plugins, around: &Surroundings<'_>) -> Result<(), Failure
         spawned: Mutex::default(),
     });
     enter_metrics(worker.id);
-    crumb::watch_exits();
     let modules = SERVING.get_or_init(|| plugins.modules().to_vec());
     for module in modules.iter().filter(|module| !module.is_aside()) {
         module.create_instance(worker).map_err(|why| {

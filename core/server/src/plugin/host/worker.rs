@@ -9,8 +9,9 @@ use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use tricorn_abi as abi;
 use tricorn_abi::Str;
 
-use super::super::crumb::{self, Whose};
+use super::super::crumb::Whose;
 use super::super::link::{self, Spawned, WorkerLink};
+use super::super::own_threads;
 use super::super::serving;
 use super::super::text::string;
 use super::Ctx;
@@ -72,7 +73,7 @@ impl Task {
         let (place, id) = (self.ctx.place, &self.ctx.id);
         BIRTH.set(Some((place, self.made)));
         // SAFETY: the plugin has asked for it.
-        crumb::on_own_thread(Whose { place, id }, || unsafe {
+        own_threads::run(Whose { place, id }, || unsafe {
             (self.body)(self.argument)
         });
     }
@@ -120,7 +121,7 @@ fn start(name: &str, task: Task) -> std::io::Result<thread::JoinHandle<()>> {
     let mut before = SigSet::empty();
     pthread_sigmask(
         SigmaskHow::SIG_BLOCK,
-        Some(&SigSet::all()),
+        Some(&own_threads::held_back()),
         Some(&mut before),
     )?;
     let started = thread::Builder::new()
