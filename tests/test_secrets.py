@@ -27,6 +27,7 @@ raw_env = ["DATABASE=postgres://site:hunter2@db", "PLAIN=hunter2"]
 secure_scheme_headers = {{"X-PROXY-KEY": "hunter2", "X-SSL": "on"}}
 dogstatsd_tags = "env:x,token:hunter2"
 proc_name = {" ".join(TEXTS[:3])!r}
+write_timeout = {TEXTS[0]!r}
 plugins = [{{"path": "package:request-id", "options": {{"header": "hunter2"}}}}]
 plugin_options = ["request-id.header=hunter2"]
 logconfig_dict = {{"version": 1, "site": {{

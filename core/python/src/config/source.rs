@@ -15,6 +15,7 @@ use tricorn_server::error::Failure;
 use tricorn_server::hooks::{Bus, Event, builtins};
 use tricorn_server::plugin;
 use tricorn_server::safe_path::who_may_change;
+use tricorn_server::secrets::without_secrets;
 use tricorn_server::worker::remark_on_group;
 
 use super::callables;
@@ -396,8 +397,11 @@ impl File {
 
     /// A name of tricorn's own may well be a variable in a file that was written for gunicorn.
     fn warn(&mut self, name: &str, why: &str) {
-        self.warnings
-            .push(format!("{}: '{name}' is left alone: {why}", self.name));
+        self.warnings.push(format!(
+            "{}: '{name}' is left alone: {}",
+            self.name,
+            without_secrets(why)
+        ));
     }
 
     /// A name that is nearly a setting's is a variable where that setting is set too.
