@@ -326,7 +326,8 @@ class _LogFile(logging.FileHandler):
 
 def _guard_files() -> None:
     """Have the files of other handlers opened in the same way, where root opens them."""
-    if os.geteuid() == 0:
+    # Whoever has replaced the method before has his reasons.
+    if os.geteuid() == 0 and logging.FileHandler._open is _open_by_path:
         vars(logging)["FileHandler"]._open = _open_log
 
 
