@@ -144,19 +144,22 @@ def test_metrics_count_every_worker_that_is_gone_under_its_cause(start):
 
 
 def test_what_a_dead_worker_had_in_flight_is_taken_back(start):
-    server = start("metrics", arguments=("-w", "2", "-t", "1", "--abort-grace", "0.5"))
+    server = start("metrics", arguments=("-w", "2"))
+    eventually(lambda: len(server.workers()) == 2, "two workers")
     with server.connect() as client:
         client.request("/sleep/30")
         eventually(
             lambda: "tricorn_requests_in_flight 1\n" in server.get("/metrics").text, "one runs"
         )
+        for pid in server.workers():
+            os.kill(pid, signal.SIGKILL)
         eventually(
             lambda: "tricorn_requests_in_flight 0\n" in server.get("/metrics").text,
             "its worker is gone",
         )
     eventually(
-        lambda: 'tricorn_worker_exits_total{cause="timeout"} 1' in server.get("/metrics").text,
-        "its end is counted",
+        lambda: 'tricorn_worker_exits_total{cause="crash"} 2' in server.get("/metrics").text,
+        "their ends are counted",
     )
 
 
