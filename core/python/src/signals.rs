@@ -49,7 +49,9 @@ pub(crate) fn prepare(control: &Arc<Control>, bus: &Arc<Bus>) {
 /// Whether this process is a worker that was asked to leave at once.
 pub(crate) fn is_leaving() -> bool {
     let target = TARGET.get();
-    target.is_some_and(|target| target.control.exit().is_some())
+    target.is_some_and(|Target { control, .. }| {
+        control.exit().is_some() || control.last_code().is_some()
+    })
 }
 
 /// Lets go of the handlers of hooks: the process is about to end.
@@ -250,7 +252,11 @@ fn leave(event: Event, code: i32) -> PyResult<()> {
         Err(Interruption::Exit(asked)) => asked,
         _ => code,
     };
-    target.control.leave(code);
+    if event == Event::WorkerAbort {
+        target.control.abort(code);
+    } else {
+        target.control.leave(code);
+    }
     Err(forget_raised().unwrap_or_else(|| PySystemExit::new_err(code)))
 }
 

@@ -463,15 +463,24 @@ impl Gateway for WsgiGateway {
 
     fn check_signals(&self) {
         Python::attach(|py| {
-            if let Err(error) = forked::stay(py, py.check_signals())
-                && self.state.control.exit().is_none()
-            {
-                // A handler of the operator's own has raised, with no application to raise into.
-                match exit_code(py, &error) {
-                    Some(code) => self.state.control.leave(code),
-                    None => log_exception(py, "A signal's handler failed", &error),
-                }
+            let control = &self.state.control;
+            let Err(error) = forked::stay(py, py.check_signals()) else {
+                return;
+            };
+            if control.exit().or(control.last_code()).is_some() {
+                return;
             }
+            // A handler of the operator's own has raised, with no application to raise into. It ends the
+            // worker, and not the requests of other threads.
+            let code = exit_code(py, &error).unwrap_or_else(|| {
+                log_exception(
+                    py,
+                    "A signal's handler failed, and the worker leaves",
+                    &error,
+                );
+                1
+            });
+            control.leave_in_order(code);
         });
     }
 

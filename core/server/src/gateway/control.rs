@@ -30,6 +30,12 @@ pub struct Control {
     alive: AtomicBool,
     /// Leave at once, with this code.
     exit: AtomicI64,
+    /// Leave with this code when what runs has ended.
+    last: AtomicI64,
+    /// Requests run in a pool of threads, and go on whatever the main thread is asked.
+    has_pool: AtomicBool,
+    /// There is little time: the arbiter has given the worker up.
+    aborts: AtomicBool,
     reopen: AtomicBool,
     /// Requests after which the worker leaves; 0 for never.
     most_requests: AtomicU64,
@@ -56,6 +62,9 @@ impl Control {
             serving: AtomicBool::new(false),
             alive: AtomicBool::new(true),
             exit: AtomicI64::new(NOT_ASKED),
+            last: AtomicI64::new(NOT_ASKED),
+            has_pool: AtomicBool::new(false),
+            aborts: AtomicBool::new(false),
             reopen: AtomicBool::new(false),
             most_requests: AtomicU64::new(0),
             served: AtomicBool::new(false),
@@ -113,18 +122,56 @@ impl Control {
         self.alive.store(true, Ordering::SeqCst);
     }
 
-    /// Asks to leave at once, with this code. The first to ask wins.
+    /// Asks to leave at once, with this code; where a pool of threads runs requests, when these have
+    /// ended. The first to ask wins.
     pub fn leave(&self, code: i32) {
+        if self.has_pool.load(Ordering::SeqCst) {
+            self.leave_in_order(code);
+        } else {
+            self.ask(&self.exit, code);
+        }
+    }
+
+    /// Asks to leave with this code when what runs has ended. The first to ask wins.
+    pub fn leave_in_order(&self, code: i32) {
+        self.ask(&self.last, code);
+    }
+
+    /// Asks to leave at once, whoever runs requests: they cannot be served any more.
+    pub fn drop_all(&self, code: i32) {
+        self.ask(&self.exit, code);
+    }
+
+    /// Asks to leave with this code, before the arbiter's patience is at its end.
+    pub fn abort(&self, code: i32) {
+        self.aborts.store(true, Ordering::SeqCst);
+        self.leave(code);
+    }
+
+    fn ask(&self, place: &AtomicI64, code: i32) {
         self.alive.store(false, Ordering::SeqCst);
-        let asked = self.exit.compare_exchange(
-            NOT_ASKED,
-            i64::from(code),
-            Ordering::SeqCst,
-            Ordering::SeqCst,
-        );
+        let code = i64::from(code);
+        let asked = place.compare_exchange(NOT_ASKED, code, Ordering::SeqCst, Ordering::SeqCst);
         if asked.is_ok() {
             self.wake();
         }
+    }
+
+    /// Notes that a pool of threads runs the requests.
+    pub fn have_pool(&self) {
+        self.has_pool.store(true, Ordering::SeqCst);
+    }
+
+    /// The code to leave with when what runs has ended, if that was asked for.
+    #[must_use]
+    pub fn last_code(&self) -> Option<i32> {
+        i32::try_from(self.last.load(Ordering::Relaxed)).ok()
+    }
+
+    /// Returns true if the arbiter has given the worker up.
+    #[must_use]
+    pub fn aborts(&self) -> bool {
+        self.aborts.load(Ordering::Relaxed)
     }
 
     /// Asks for the logs to be opened again.

@@ -58,6 +58,7 @@ pub(super) fn serve(
     gateway: &Arc<dyn Gateway>,
     threads: usize,
 ) -> Result<i32, Failure> {
+    shared.env.control.have_pool();
     let pool = Arc::new(Pool::new());
     let mut joins = Vec::with_capacity(threads);
     for index in 0..threads {
@@ -79,7 +80,9 @@ pub(super) fn serve(
     let code = watch(shared, &**gateway, &pool);
     pool.dismiss();
     shared.ring();
-    let deadline = Instant::now() + if code == 0 { PARTING } else { Duration::ZERO };
+    // Those that run requests are waited for no longer.
+    let is_idle = !shared.env.ages.is_any_running();
+    let deadline = Instant::now() + if is_idle { PARTING } else { Duration::ZERO };
     let are_done = joins.iter().map(|join| join.join(deadline));
     if are_done.filter(|is_done| !is_done).count() > 0 {
         plugin::abandon();

@@ -307,12 +307,15 @@ impl Shared {
         if core.close_idle() {
             self.ring();
         }
-        let left = leave_at.saturating_sub(now);
+        let left = self.time_left(leave_at, now);
         if leave_at > 0 && left <= self.last_words() {
             core.give_up_pending();
         }
-        // Where only clients are late, the worker leaves by itself: at the end it is killed.
-        let is_late = left <= self.last_words() / 2 && !self.env.ages.is_any_running();
+        // Where only clients are late, or it is to leave with a code of somebody's, the worker leaves by
+        // itself: at the end it is killed.
+        let last_code = self.env.control.last_code();
+        let may_leave = last_code.is_some() || !self.env.ages.is_any_running();
+        let is_late = left <= self.last_words() / 2 && may_leave;
         let overdue = leave_at > 0 && (left == 0 || is_late);
         let has_ready = core.has_ready();
         if has_ready {
@@ -320,7 +323,7 @@ impl Shared {
             self.ring();
         }
         if !has_ready && (core.is_quiet() || overdue) {
-            Next::Leave(0)
+            Next::Leave(last_code.unwrap_or(0))
         } else {
             Next::Serve
         }
@@ -333,6 +336,18 @@ impl Shared {
         if timeout.is_none_or(|timeout| stillness < timeout) {
             self.core().accept_last();
         }
+    }
+
+    /// Until requests are left alone although they run, in nanoseconds. Where the arbiter has given the
+    /// worker up, that is within the time that it has for its hooks.
+    fn time_left(&self, leave_at: u64, now: u64) -> u64 {
+        if leave_at > 0 && self.env.control.aborts() {
+            let grace = clock::nanos(self.env.config.time.abort_grace / 2);
+            let at = leave_at.min(now.saturating_add(grace));
+            self.leave_at.store(at, Ordering::Relaxed);
+            return at.saturating_sub(now);
+        }
+        leave_at.saturating_sub(now)
     }
 
     /// How long before the end requests that nobody has decided of are answered, in nanoseconds.

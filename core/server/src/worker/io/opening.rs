@@ -114,7 +114,7 @@ impl Core {
         if self.env.control.exit().is_none() {
             closed::report(what, error);
         }
-        self.env.control.leave(Exit::Startup.code());
+        self.env.control.drop_all(Exit::Startup.code());
     }
 
     fn complain_of_accept(&mut self, error: &std::io::Error) {
