@@ -209,6 +209,7 @@ WITHOUT_A_VALUE = {
     "preload_reload",
     "gc_freeze",
     "gunicorn_compat",
+    "request_body_chunks",
     "permit_missing_host",
     "plugin_keep_copies",
     "ssl_version",

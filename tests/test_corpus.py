@@ -78,6 +78,8 @@ def assert_seen(expected, seen, path):
     for name, value in expected["headers"]:
         key = name.upper().replace("-", "_")
         joined[key if key.startswith("CONTENT_") else f"HTTP_{key}"].append(value)
+    if joined.pop("HTTP_TRANSFER_ENCODING", None):
+        assert environ["CONTENT_LENGTH"] == str(len(expected["body"])), f"{path.stem}: length"
     for key, values in joined.items():
         assert environ[key] == ",".join(values), f"{path.stem}: {key}"
 

@@ -59,7 +59,8 @@ def test_bodies_that_stop_in_part_do_not_keep_another_waiting_for_their_memory(s
 @pytest.mark.parametrize("worker_class", ["sync", "gthread"])
 def test_a_body_that_drips_is_given_up_though_it_never_falls_silent(server, worker_class):
     server.write("app.py", READER)
-    server.start("app:application", "-k", worker_class, "--body-timeout", "1")
+    given = ("-k", worker_class, "--body-timeout", "1", "--no-request-body-chunks")
+    server.start("app:application", *given)
     with server.connect() as client:
         client.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
 
@@ -73,13 +74,20 @@ def test_a_body_that_drips_is_given_up_though_it_never_falls_silent(server, work
     assert server.get("/").text == "read"
 
 
-def test_a_short_body_that_drips_is_given_up_before_the_application_is_called(server):
+@pytest.mark.parametrize(
+    ("framing", "piece"),
+    [("Content-Length: 1000", "a"), ("Transfer-Encoding: chunked", "1\r\na\r\n")],
+    ids=["length", "chunked"],
+)
+def test_a_short_body_that_drips_is_given_up_before_the_application_is_called(
+    server, framing, piece
+):
     server.start(PLAIN, "--body-timeout", "1")
     with server.connect() as client:
-        client.request("/echo", "Content-Length: 1000", method="POST")
+        client.request("/echo", framing, method="POST")
 
         def drip():
-            client.send("a")
+            client.send(piece)
             pause(0.2)
             return "Invalid request" in server.log
 

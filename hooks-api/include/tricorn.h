@@ -1329,7 +1329,7 @@ typedef struct tricorn_http {
    */
   int32_t (*header_remove)(struct tricorn_request *request, struct tricorn_str name);
   /*
-   The length of the body; -1 if it is chunked or this is no request.
+   The length of the body; -1 if it is chunked and not read yet, or this is no request.
    */
   int64_t (*content_length)(struct tricorn_request *request);
   /*

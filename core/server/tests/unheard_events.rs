@@ -58,6 +58,7 @@ fn passage() -> RefCell<Passage> {
         endpoints: Arc::new(endpoints),
         number: 1,
         started: 0,
+        measured: None,
         environ: Vec::new(),
     };
     let ticket = Ticket {

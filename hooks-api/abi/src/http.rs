@@ -60,7 +60,7 @@ pub struct Http {
     pub header_add: unsafe extern "C" fn(request: *mut Request, name: Str, value: Str) -> i32,
     /// Removes all fields of this name; `NOT_FOUND` if there is none. As `header_set`.
     pub header_remove: unsafe extern "C" fn(request: *mut Request, name: Str) -> i32,
-    /// The length of the body; -1 if it is chunked or this is no request.
+    /// The length of the body; -1 if it is chunked and not read yet, or this is no request.
     pub content_length: unsafe extern "C" fn(request: *mut Request) -> i64,
     /// Sets an entry of the application's `environ`, such as `REMOTE_USER`. As `header_set`; keys that
     /// begin with `wsgi.` are the server's.

@@ -204,7 +204,11 @@ impl Builder {
                 environ.set_item(&key, value)?;
             }
         }
-        repeated.join_into(environ)
+        repeated.join_into(environ)?;
+        match request.measured {
+            Some(length) => set_measured(environ, length),
+            None => Ok(()),
+        }
     }
 
     /// `PATH_INFO` is the path without `SCRIPT_NAME`, decoded.
@@ -270,11 +274,23 @@ fn make_room(dict: &Bound<'_, PyDict>) -> PyResult<()> {
     extra.iter().try_for_each(|number| dict.del_item(number))
 }
 
+/// A body that came in chunks and is whole is like any other of its length: applications that go by
+/// `CONTENT_LENGTH` read it.
+#[cold]
+fn set_measured(environ: &Bound<'_, PyDict>, length: u64) -> PyResult<()> {
+    let coding = intern!(environ.py(), "HTTP_TRANSFER_ENCODING");
+    if environ.contains(coding)? {
+        environ.del_item(coding)?;
+    }
+    environ.set_item(intern!(environ.py(), "CONTENT_LENGTH"), length.to_string())
+}
+
 /// Takes over what handlers of `pre_request` have set on `req`: the application sees it.
 pub(super) fn apply_edits<'py>(
     keys: &mut Keys,
     environ: &Bound<'py, PyDict>,
     edits: &Bound<'py, PyDict>,
+    measured: Option<u64>,
 ) -> PyResult<()> {
     let py = environ.py();
     for (name, key) in [
@@ -301,7 +317,8 @@ pub(super) fn apply_edits<'py>(
         let key = keys.field(py, Known::Other, name.as_bytes());
         repeated.set(environ, &key, &value)?;
     }
-    repeated.join_into(environ)
+    repeated.join_into(environ)?;
+    measured.map_or(Ok(()), |length| set_measured(environ, length))
 }
 
 /// `req.path` is as the client sent it; `PATH_INFO` is decoded, and without `SCRIPT_NAME`.

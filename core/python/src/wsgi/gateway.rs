@@ -326,7 +326,12 @@ impl WsgiGateway {
         if self.hears.pre
             && let Some(edits) = Request::edits(&guests.req)?
         {
-            environ::apply_edits(&mut kit.builder.keys, environ, &edits)?;
+            environ::apply_edits(
+                &mut kit.builder.keys,
+                environ,
+                &edits,
+                transaction.request.measured,
+            )?;
             if let Some(must_close) = edits.get_item("must_close")?
                 && must_close.is_truthy()?
             {

@@ -66,6 +66,7 @@ mod tests {
             endpoints: Arc::new(endpoints),
             number: 1,
             started: 0,
+            measured: None,
             environ: Vec::new(),
         }
     }

@@ -217,6 +217,7 @@ impl Reader<'_> {
         Bounds {
             connections,
             request_body: self.size("request_body_buffer"),
+            reads_chunks: self.truth("request_body_chunks"),
             request_bodies: self.size("request_body_memory"),
             response: self.size("response_buffer"),
         }

@@ -67,6 +67,8 @@ pub struct Bounds {
     pub connections: usize,
     /// Bytes of a body that is read before the application is called.
     pub request_body: usize,
+    /// A body in chunks is read before the application is called, too.
+    pub reads_chunks: bool,
     /// Bytes of all such bodies together.
     pub request_bodies: usize,
     /// Bytes of an answer held for a slow client.

@@ -17,6 +17,8 @@ pub struct Request {
     pub number: u64,
     /// When its head was complete, in nanoseconds of the monotonic clock.
     pub started: u64,
+    /// The length of a body that came in chunks and was read before the request runs.
+    pub measured: Option<u64>,
     /// Entries that handlers add to the application's environment.
     pub environ: Vec<(String, Vec<u8>)>,
 }

@@ -55,6 +55,10 @@ pub(super) const BUFFERS: &[Setting] = &[
         .flags(&["--request-body-buffer"])
         .metavar("BYTES")
         .help("A body up to this length is read before the application is called"),
+    Setting::new(B, "request_body_chunks", Kind::Off, Default::Bool(true))
+        .ours()
+        .flags(&["--no-request-body-chunks"])
+        .help("Give a chunked body to the application as it comes, without a CONTENT_LENGTH"),
     Setting::new(B, "request_body_memory", Kind::Count, Default::Int(64 * 1024 * 1024))
         .ours()
         .flags(&["--request-body-memory"])

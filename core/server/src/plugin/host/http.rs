@@ -191,10 +191,13 @@ unsafe extern "C" fn header_remove(request: *mut abi::Request, name: Str) -> i32
 unsafe extern "C" fn content_length(request: *mut abi::Request) -> i64 {
     let mut length = -1;
     let code = with(request, |passage| {
-        length = match passage.request.head.framing() {
-            Framing::None => 0,
-            Framing::Length(length) => i64::try_from(length).unwrap_or(i64::MAX),
-            Framing::Chunked => -1,
+        let request = &passage.request;
+        length = match (request.head.framing(), request.measured) {
+            (Framing::None, _) => 0,
+            (Framing::Length(length), _) | (Framing::Chunked, Some(length)) => {
+                i64::try_from(length).unwrap_or(i64::MAX)
+            }
+            (Framing::Chunked, None) => -1,
         };
         abi::OK
     });

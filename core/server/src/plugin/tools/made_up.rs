@@ -107,6 +107,7 @@ impl MadeUp {
             endpoints: Arc::new(self.peer.endpoints()),
             number: 1,
             started: crate::clock::now(),
+            measured: None,
             environ: Vec::new(),
         }
     }

@@ -67,8 +67,8 @@ pub(super) struct Body {
     pub(super) owes_continue: bool,
     /// What was wrong with it, once that has been met.
     pub(super) error: Option<PeerError>,
-    /// How long it is, where that is known and it is read in advance.
-    pub(super) length: usize,
+    /// It came without a length, and is read in advance to have one.
+    pub(super) is_measured: bool,
     /// Bytes of the worker's memory for bodies that this one takes.
     pub(super) reserved: usize,
     /// It may be read on although the memory is used up: one at a time is.

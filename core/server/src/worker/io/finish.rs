@@ -75,6 +75,7 @@ impl Core {
                 endpoints,
                 number: 0,
                 started: now,
+                measured: None,
                 environ: Vec::new(),
             })
         });

@@ -22,9 +22,6 @@ const KEPT_WITH_CONNECTION: usize = 4096;
 const MOST_SPARE: usize = 4;
 const LARGEST_SPARE: usize = 1024 * 1024;
 
-/// So much of a body is read in any case.
-const LITTLE: usize = 16 * 1024;
-
 /// How long a body waits for the memory of others before one of those has to go that has kept
 /// everybody waiting for as long.
 const HELD_UP: u64 = 2_000_000_000;
@@ -184,38 +181,13 @@ impl Core {
         conn.limit.at = NEVER;
         conn.body.error = None;
         conn.body.patience = Patience::new(self.env.limits.body);
+        conn.body.is_measured = false;
         conn.body.owes_continue = facts.expects_continue && framing != Framing::None;
         conn.body.decoder = (framing != Framing::None)
             .then(|| BodyDecoder::new(framing, &self.env.config.rules.limits));
         if !self.env.natives.head || self.pass_head(cell, conn, 0) {
             self.await_body(cell, conn);
         }
-    }
-
-    /// The head is let through: reads a body of a known and moderate length before the request runs.
-    pub(super) fn await_body(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
-        let decoder = conn.body.decoder.as_ref();
-        match decoder.and_then(BodyDecoder::remaining) {
-            Some(length)
-                if !conn.body.owes_continue
-                    && length <= self.env.config.bounds.request_body as u64 =>
-            {
-                self.begin_body(conn, length as usize);
-            }
-            _ => self.queue(cell, conn),
-        }
-    }
-
-    fn begin_body(&mut self, conn: &mut Conn, length: usize) {
-        conn.body.length = length;
-        if conn.body.buffer.capacity() < length
-            && let Some(spare) = self.spare.pop()
-        {
-            conn.body.buffer = spare;
-        }
-        // Room is not memory: that is taken as content arrives.
-        conn.body.buffer.reserve_exact(length);
-        conn.phase = Phase::Body;
     }
 
     /// Lets go of a body's memory.
@@ -259,6 +231,13 @@ impl Core {
         }
     }
 
+    /// Stops reading a body until memory is free.
+    pub(super) fn pause_body(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
+        conn.limit_to(self.now, Some(HELD_UP));
+        conn.phase = Phase::BodyPaused;
+        self.paused.push_back(Arc::clone(cell));
+    }
+
     /// No memory has become free in time for a body.
     pub(super) fn end_pause(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) {
         if conn.is_broken {
@@ -294,59 +273,8 @@ impl Core {
             .map(|(_, cell)| cell)
     }
 
-    fn has_memory(&self) -> bool {
+    pub(super) fn has_memory(&self) -> bool {
         self.bodies < self.env.config.bounds.request_bodies
-    }
-
-    /// Whether more of a body may be read. What little is missing always may: a request that is
-    /// almost there frees what it takes. And one body is read on whatever the others hold.
-    fn may_read_on(&mut self, conn: &mut Conn) -> bool {
-        let missing = conn.body.length - conn.body.buffer.len();
-        if self.has_memory() || missing <= LITTLE || conn.body.is_privileged {
-            return true;
-        }
-        let is_first = !std::mem::replace(&mut self.has_privileged, true);
-        conn.body.is_privileged |= is_first;
-        is_first
-    }
-
-    /// Reads a body into memory. Whether the phase has changed.
-    pub(super) fn read_body(&mut self, cell: &Arc<ConnCell>, conn: &mut Conn) -> bool {
-        conn.keep_input();
-        self.count_body(conn);
-        while !conn.body_is_read() {
-            if !conn.readable {
-                conn.limit.at = conn.body.patience.wait(self.now);
-                return false;
-            }
-            if !self.may_read_on(conn) {
-                conn.limit_to(self.now, Some(HELD_UP));
-                conn.phase = Phase::BodyPaused;
-                self.paused.push_back(Arc::clone(cell));
-                return false;
-            }
-            match conn.receive_content() {
-                Transfer::Bytes(count) => {
-                    conn.body.patience.receive(count, self.now);
-                    self.count_body(conn);
-                }
-                Transfer::WouldBlock => {}
-                Transfer::Closed => {
-                    self.refuse(conn, PeerError::BodyCutShort);
-                    return true;
-                }
-            }
-        }
-        conn.limit.at = NEVER;
-        self.queue(cell, conn);
-        true
-    }
-
-    /// Counts what a body has come to take.
-    fn count_body(&mut self, conn: &mut Conn) {
-        let taken = conn.body.buffer.len();
-        self.bodies += taken - conn.body.reserved;
-        conn.body.reserved = taken;
     }
 }
 
@@ -355,32 +283,6 @@ impl Conn {
     fn idles_with_memory(&self, now: u64) -> Option<u64> {
         let holds = self.phase == Phase::Body && self.body.reserved > 0;
         holds.then(|| self.body.patience.spent(now))
-    }
-
-    /// Takes content that has come with the head.
-    fn keep_input(&mut self) {
-        let count = self.count_content(self.input.len());
-        self.body.buffer.extend_from_slice(&self.input[..count]);
-        self.input.drain(..count);
-    }
-
-    /// Receives content to where it will be read from.
-    fn receive_content(&mut self) -> Transfer {
-        let missing = self.body.length - self.body.buffer.len();
-        let received = self.stream.receive_more(&mut self.body.buffer, missing);
-        self.note_received(received, missing);
-        if let Transfer::Bytes(count) = received {
-            self.count_content(count);
-        }
-        received
-    }
-
-    /// Tells the decoder of `count` bytes of a body whose length is known; how many belong to it.
-    fn count_content(&mut self, count: usize) -> usize {
-        self.body
-            .decoder
-            .as_mut()
-            .map_or(0, |decoder| decoder.skip_content(count))
     }
 }
 
@@ -393,11 +295,13 @@ fn request_of(conn: &mut Conn) -> &mut Request {
             endpoints,
             number: 0,
             started: 0,
+            measured: None,
             environ: Vec::new(),
         })
     });
     let request = Arc::make_mut(request);
     request.environ.clear();
+    request.measured = None;
     if !Arc::ptr_eq(&request.endpoints, &conn.endpoints) {
         request.endpoints = Arc::clone(&conn.endpoints);
     }

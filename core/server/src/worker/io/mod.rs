@@ -18,6 +18,7 @@
 //! without the core's. The order is: core, then connection.
 
 mod accept;
+mod ahead;
 mod body;
 mod channel;
 mod conn;
