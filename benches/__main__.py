@@ -39,7 +39,9 @@ def arguments() -> argparse.Namespace:
 
 def chosen(load: Load, names: list[str] | None) -> list[Server]:
     """Return the servers that a load measures."""
-    fitting = [server for server in SERVERS if load.variants or not server.is_variant]
+    size = [server for server in SERVERS if server.several == load.several]
+    every = load.variants or load.several
+    fitting = [server for server in size if every or not server.is_variant]
     return [server for server in fitting if not names or server.name in names]
 
 

@@ -1,5 +1,6 @@
 """The applications that every server is asked to serve, one for each load."""
 
+import itertools
 import time
 
 PAUSE = 0.5
@@ -24,6 +25,18 @@ def hello(environ, start_response):
     """Give a few bytes."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "13")])
     return [HELLO]
+
+
+#: One request in so many of `mixed` is slow, and takes so many seconds.
+SLOW_ONE_IN, SLOW_FOR = 100, 0.1
+count = itertools.count(1)
+
+
+def mixed(environ, start_response):
+    """Give a few bytes, one time in a hundred after a wait."""
+    if next(count) % SLOW_ONE_IN == 0:
+        time.sleep(SLOW_FOR)
+    return hello(environ, start_response)
 
 
 def page(environ, start_response):

@@ -28,6 +28,8 @@ class Load:
     streams: bool = False
     #: Variants of our own server that only this load measures.
     variants: bool = False
+    #: For servers with several workers and threads, and no others.
+    several: bool = False
 
     def collects(self, port: int) -> bool:
         """Whether the server keeps a streamed answer back until it is whole."""
@@ -71,6 +73,7 @@ class Load:
 CLOSE = ("-H", "Connection: close")
 LOADS = [
     Load("hello", "hello, keep-alive", "hello", answer=apps.HELLO, variants=True),
+    Load("mixed", "hello, one in 100 after 100 ms", "mixed", answer=apps.HELLO, several=True),
     Load("close", "hello, Connection: close", "hello", wrk=CLOSE, answer=apps.HELLO),
     Load("page", "10 KB under ten headers", "page", answer=apps.TEN, headers=10),
     Load(

@@ -37,6 +37,9 @@ class Result:
     busy: float
     #: Mebibytes resident after the load.
     memory: float
+    #: Milliseconds within which half of the answers came, and 99 in 100.
+    half: float
+    most: float
     #: It kept a streamed answer back until that was whole.
     collects: bool = False
 
@@ -114,8 +117,10 @@ def _memory(pids: list[int]) -> float:
 
 def _wrk(load: Load, port: int, seconds: int) -> str:
     command = ["taskset", "-c", CORES[1], "wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s"]
-    target = f"http://127.0.0.1:{port}/"
-    done = subprocess.run([*command, *load.wrk, target], capture_output=True, text=True, check=True)
+    target = ["--latency", f"http://127.0.0.1:{port}/"]
+    done = subprocess.run(
+        [*command, *load.wrk, *target], capture_output=True, text=True, check=True
+    )
     return done.stdout
 
 
@@ -138,10 +143,20 @@ def measure(server: Server, load: Load, seconds: int) -> Result:
         raise Failed(refused[0] if refused else "it answers nothing under load")
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
     each = 1e6 / answers
-    return Result(rate, spent * each, user * each, spent / took, memory, collects)
+    half, most = _percentile(said, 50), _percentile(said, 99)
+    return Result(rate, spent * each, user * each, spent / took, memory, half, most, collects)
+
+
+def _percentile(said: str, which: int) -> float:
+    """Return a percentile of what wrk has measured, in milliseconds."""
+    found = re.search(rf"^\s+{which}%\s+([\d.]+)(us|ms|s)$", said, re.MULTILINE)
+    if not found:
+        raise Failed("wrk tells no percentiles")
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
 def middle(results: list[Result]) -> Result:
     """Return the median of each figure."""
-    figures = zip(*((r.rate, r.cpu, r.user, r.busy, r.memory) for r in results), strict=True)
+    rows = ((r.rate, r.cpu, r.user, r.busy, r.memory, r.half, r.most) for r in results)
+    figures = zip(*rows, strict=True)
     return Result(*map(statistics.median, figures), any(result.collects for result in results))

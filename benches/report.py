@@ -15,14 +15,16 @@ Results = dict[str, list[Result]]
 def table(load: Load, results: Results, failed: dict[str, str]) -> str:
     """Lay out the results of a load, quickest first."""
     lines = [f"{load.name}: {load.what}"]
-    columns = ("server", "answers/s", "CPU us", "user us", "busy", "MiB", "x rate", "x CPU")
-    lines.append("  {:18} {:>10} {:>8} {:>8} {:>6} {:>7} {:>7} {:>7}".format(*columns))
+    columns = ("server", "answers/s", "CPU us", "user us", "busy", "MiB", "50% ms", "99% ms")
+    heading = (*columns, "x rate", "x CPU")
+    lines.append("  {:18} {:>10} {:>8} {:>8} {:>6} {:>7} {:>7} {:>7} {:>7} {:>7}".format(*heading))
     for name in sorted(results, key=lambda name: -middle(results[name]).rate):
         m = middle(results[name])
-        rate, cpu = ratios(results["tricorn"], results[name])
+        remark = "  collects the answer first" if m.collects else ""
+        rate, cpu = ratios(next(iter(results.values())), results[name])
         lines.append(
             f"  {name:18} {m.rate:10.0f} {m.cpu:8.2f} {m.user:8.2f} {m.busy:6.2f} {m.memory:7.1f}"
-            f" {rate:7.2f} {cpu:7.2f}{'  collects the answer first' if m.collects else ''}"
+            f" {m.half:7.2f} {m.most:7.2f} {rate:7.2f} {cpu:7.2f}{remark}"
         )
     lines += [f"  {name:18} fails: {reason}" for name, reason in sorted(failed.items())]
     return "\n".join(lines)
@@ -38,6 +40,8 @@ def ratios(ours: list[Result], theirs: list[Result]) -> tuple[float, float]:
 
 def targets(load: Load, results: Results) -> Iterator[str]:
     """Say how a load's results stand to what is aimed at."""
+    if load.several:
+        yield from _tails(results, "tricorn 2 x 4", "granian 2 x 4", 1.0)
     ours = results.get("tricorn")
     if not ours:
         return
@@ -61,6 +65,9 @@ def targets(load: Load, results: Results) -> Iterator[str]:
         ):
             if given := results.get(name):
                 yield _line(f"{name} to tricorn", *ratios(given, ours), aim)
+        pools = [name for name in results if name.startswith("tricorn gthread")]
+        for pool in pools:
+            yield from _tails(results, pool, "tricorn", 2.0)
         built_in, plugin = results.get("tricorn json log"), results.get("tricorn plugin log")
         if built_in and plugin:
             yield _line("tricorn plugin log to tricorn json log", *ratios(plugin, built_in), 0.95)
@@ -78,6 +85,15 @@ def targets(load: Load, results: Results) -> Iterator[str]:
             yield f"  tricorn answer to tricorn: {share:.2f} of its user time; aim 0.50: {verdict}"
     else:
         yield from _against("the best peer", ours, peers, 1.0)
+
+
+def _tails(results: Results, ours: str, rival: str, aim: float) -> Iterator[str]:
+    """Say how many times as long 99 in 100 answers take: the median of the rounds' ratios."""
+    pairs = list(zip(results.get(ours, []), results.get(rival, []), strict=False))
+    if pairs:
+        times = statistics.median(o.most / r.most for o, r in pairs)
+        verdict = "met" if times <= aim else "MISSED"
+        yield f"  {ours} to {rival}: {times:.2f} times its 99 %; aim {aim:.2f}: {verdict}"
 
 
 def _against(what: str, ours: list[Result], rivals: Results, aim: float) -> Iterator[str]:

@@ -20,22 +20,24 @@ class Server:
     command: Callable[[str, int], list[str]]
     #: It is a variant of our own, which only some loads measure.
     is_variant: bool = False
+    #: It has several workers with several threads each.
+    several: bool = False
 
 
-def _tricorn(name: str, *arguments: str) -> Server:
+def _tricorn(name: str, *arguments: str, several: bool = False) -> Server:
     def command(app: str, port: int) -> list[str]:
         bind = ["-b", f"127.0.0.1:{port}", "--log-level", "warning"]
         return [str(OURS), *bind, *arguments, f"benches.apps:{app}"]
 
-    return Server(name, command, is_variant=name != "tricorn")
+    return Server(name, command, is_variant=name != "tricorn", several=several)
 
 
-def _gunicorn(name: str, *arguments: str) -> Server:
+def _gunicorn(name: str, *arguments: str, several: bool = False) -> Server:
     def command(app: str, port: int) -> list[str]:
         bind = ["-b", f"127.0.0.1:{port}", "--log-level", "warning", "--no-control-socket"]
         return [str(PEERS / "gunicorn"), *bind, *arguments, f"benches.apps:{app}"]
 
-    return Server(name, command, is_variant=name != "gunicorn")
+    return Server(name, command, is_variant=name != "gunicorn", several=several)
 
 
 def _embedded(name: str) -> Server:
@@ -45,10 +47,14 @@ def _embedded(name: str) -> Server:
     return Server(name, command)
 
 
-def _granian(app: str, port: int) -> list[str]:
-    arguments = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    quiet = ["--log-level", "warning", "--blocking-threads", "1", "--no-ws"]
-    return [str(PEERS / "granian"), *arguments, *quiet, f"benches.apps:{app}"]
+def _granian(name: str, workers: int = 1, threads: int = 1) -> Server:
+    def command(app: str, port: int) -> list[str]:
+        arguments = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+        size = ["--workers", str(workers), "--blocking-threads", str(threads)]
+        quiet = ["--log-level", "warning", "--no-ws"]
+        return [str(PEERS / "granian"), *arguments, *size, *quiet, f"benches.apps:{app}"]
+
+    return Server(name, command, several=workers > 1)
 
 
 def _peregrine(app: str, port: int) -> list[str]:
@@ -62,9 +68,14 @@ ACCESS_LOG = BUILT / "access.log"
 LOG = ("--access-logfile", str(ACCESS_LOG))
 JSON_LOG = Path("target/release/libtricorn_plugin_json_log.so").resolve()
 FORMAT = ("--plugin", str(JSON_LOG), "--access-log-formatter", "plugin:tricorn.json-log")
+#: Two workers with four threads each.
+SEVERAL = ("--workers", "2", "--threads", "4")
 SERVERS = [
     _tricorn("tricorn"),
     _tricorn("tricorn gthread", "--threads", "4"),
+    _tricorn("tricorn gthread 1", "-k", "gthread", "--threads", "1"),
+    _tricorn("tricorn gthread 2", "--threads", "2"),
+    _tricorn("tricorn gthread 8", "--threads", "8"),
     _tricorn("tricorn hooks", *HOOKS),
     _tricorn("tricorn log", *LOG),
     _tricorn("tricorn json log", *LOG, "--access-logformat", "json"),
@@ -78,9 +89,12 @@ SERVERS = [
     Server("peregrine", _peregrine),
     _embedded("fastwsgi"),
     _embedded("bjoern"),
-    Server("granian", _granian),
+    _granian("granian"),
     _gunicorn("gunicorn"),
     _gunicorn("gunicorn gthread", "--threads", "4"),
     _gunicorn("gunicorn hooks", *HOOKS),
     _gunicorn("gunicorn log", *LOG),
+    _tricorn("tricorn 2 x 4", *SEVERAL, several=True),
+    _granian("granian 2 x 4", workers=2, threads=4),
+    _gunicorn("gunicorn 2 x 4", *SEVERAL, several=True),
 ]

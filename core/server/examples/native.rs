@@ -190,11 +190,16 @@ extern "C" fn terminate(_: i32) {
 
 impl Gateway for Site {
     fn run(&self, source: &dyn Source) {
-        while let Some(transaction) = source.next() {
+        let mut ready = source.next();
+        if ready.is_some() {
+            source.begun();
+        }
+        while let Some(transaction) = ready {
             if answer(&transaction).is_err() {
                 transaction.channel.abort(End::ClientGone);
             }
             source.done(transaction);
+            ready = source.next();
         }
     }
 

@@ -437,6 +437,7 @@ impl Gateway for WsgiGateway {
             return;
         };
         Python::attach(|py| {
+            source.begun();
             loop {
                 let allowance = self.limit.map(Allowance::begin);
                 self.serve(py, &mut transaction);

@@ -122,6 +122,10 @@ pub trait Source {
     /// The next request to run on this thread.
     fn next(&self) -> Option<Transaction>;
 
+    /// Nothing more is waited for before the first request runs: the interpreter has been had, if
+    /// there is one. Called once in each `run` that has a request.
+    fn begun(&self);
+
     /// Takes a request back: its answer is given, or it was abandoned.
     fn done(&self, transaction: Transaction);
 }

@@ -3,7 +3,8 @@
 //! The leader minds the I/O and runs requests inline, which costs no hand-over as long as they are
 //! quick. The worker's main thread runs none: it looks every half millisecond whether the leader
 //! is still inside the same request, and then gives the lead to a thread that idles. The old leader
-//! finishes its request as a follower. So quick requests run on one thread without switches, and
+//! finishes its request as a follower, and runs what else is ready unless somebody waits for the
+//! interpreter meanwhile. So quick requests run on one thread without switches, and
 //! slow ones occupy as many threads as there are.
 //!
 //! When every thread is inside a request, the main thread minds the I/O: limits are kept, bodies
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::proof::Proof;
 use super::shared::{Events, Next, Shared};
 use crate::clock;
 use crate::error::Failure;
@@ -27,11 +29,18 @@ use crate::plugin;
 /// How long a request may run before another thread takes the lead.
 const TICK: Duration = Duration::from_micros(500);
 
+/// The same where the leader ends requests one after the other. Where processors are short, each look
+/// takes one from it.
+const QUICK_TICK: Duration = Duration::from_millis(2);
+
+/// So many requests between two looks are quick ones.
+const QUICK: u64 = 32;
+
 /// Ticks without a request after which the main thread sleeps until one comes.
 const TICKS_AWAKE: u32 = 20;
 
 /// How long the main thread sleeps when nothing goes on.
-const DOZE: Duration = Duration::from_secs(30);
+pub(super) const DOZE: Duration = Duration::from_secs(30);
 
 /// How long the leader sleeps while other threads run requests.
 const LULL: Duration = Duration::from_secs(1);
@@ -43,11 +52,38 @@ const PARTING: Duration = Duration::from_secs(1);
 /// worker is stopping.
 const MIND: Duration = Duration::from_millis(2);
 
-/// The shortest and the longest time between two signs of life while requests run.
-const SURVEY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-
 /// Nobody leads.
 const VACANT: usize = usize::MAX;
+
+/// What the leader does: the lowest bits of the pool's progress.
+mod phase {
+    /// It is between requests.
+    pub(super) const BETWEEN: u64 = 0;
+    /// It has a request, and waits for the interpreter.
+    pub(super) const WAITING: u64 = 1;
+    /// It is inside a request.
+    pub(super) const INSIDE: u64 = 2;
+
+    const ALL: u64 = 4;
+
+    pub(super) fn of(progress: u64) -> u64 {
+        progress % ALL
+    }
+
+    /// Returns how many requests have ended.
+    pub(super) fn count(progress: u64) -> u64 {
+        progress / ALL
+    }
+
+    /// Returns the progress at the end of the request.
+    pub(super) fn end(progress: u64) -> u64 {
+        (progress / ALL + 1) * ALL
+    }
+}
+
+/// Looks at a leader that waits for the interpreter before it counts as stuck. Another leader would
+/// wait as well, with a request in hand that a thread could run which has the interpreter.
+const LOOKS_WAITING: u32 = 20;
 
 /// Serves until the worker is to leave; the code to leave with.
 ///
@@ -64,7 +100,7 @@ pub(super) fn serve(
     for index in 0..threads {
         let (shared, runner, pool) = (Arc::clone(shared), Arc::clone(gateway), Arc::clone(&pool));
         let body = Box::new(move || {
-            let (leading, begun) = (Cell::new(false), Cell::new(0));
+            let (leading, begun, is_inside) = Default::default();
             Member {
                 gateway: &*runner,
                 shared: &shared,
@@ -72,6 +108,7 @@ pub(super) fn serve(
                 index,
                 leading,
                 begun,
+                is_inside,
             }
             .live();
         });
@@ -117,63 +154,31 @@ fn watch(shared: &Shared, gateway: &dyn Gateway, pool: &Pool) -> i32 {
     }
 }
 
-/// The sign of life of the main thread.
-struct Proof {
-    timeout: Option<u64>,
-    /// How often it is due while requests run, and while none does.
-    busy: Duration,
-    idle: Duration,
-    given: u64,
-}
-
-impl Proof {
-    fn new(shared: &Shared) -> Self {
-        let time = &shared.env.config.time;
-        let shortest = [time.timeout, time.request].into_iter().flatten().min();
-        let busy = shortest.map_or(DOZE, |limit| (limit / 8).clamp(SURVEY.0, SURVEY.1));
-        let idle = time
-            .timeout
-            .map_or(DOZE, |timeout| (timeout / 3).clamp(busy, DOZE));
-        Self {
-            timeout: time.timeout.map(clock::nanos),
-            busy,
-            idle,
-            given: 0,
-        }
-    }
-
-    /// Gives it, if it is due. Time that is spent waiting for the interpreter is silence.
-    fn give(&mut self, shared: &Shared, gateway: &dyn Gateway) {
-        let now = clock::roughly_now();
-        if now.saturating_sub(self.given) >= clock::nanos(self.busy) {
-            self.given = now;
-            shared.env.ages.survey(now, self.timeout);
-            gateway.check_signals();
-        }
-    }
-
-    /// How long the main thread may sleep.
-    fn rest(&self, shared: &Shared) -> Duration {
-        if shared.env.ages.is_any_running() {
-            self.busy
-        } else {
-            self.idle
-        }
-    }
-}
-
 /// What the main thread saw at its last look.
 #[derive(Debug, Default)]
 struct Seen {
     progress: u64,
+    /// Requests that had ended since the look before.
+    ended: u64,
+    /// Looks at which it was the same before.
+    same: u32,
     quiet: u32,
 }
 
 impl Seen {
-    /// The leader's progress, if it is inside the request that it was inside at the last look.
+    /// The leader's progress, if it is inside the request that it was inside at the last look, or
+    /// waits for the interpreter for longer.
     fn stuck_at(&mut self, progress: u64) -> Option<u64> {
-        let is_same = std::mem::replace(&mut self.progress, progress) == progress;
-        (is_same && progress % 2 == 1).then_some(progress)
+        let before = std::mem::replace(&mut self.progress, progress);
+        let is_same = before == progress;
+        self.ended = phase::count(progress).saturating_sub(phase::count(before));
+        self.same = if is_same { self.same + 1 } else { 0 };
+        let is_stuck = match phase::of(progress) {
+            phase::INSIDE => is_same,
+            phase::WAITING => self.same >= LOOKS_WAITING,
+            _ => false,
+        };
+        is_stuck.then_some(progress)
     }
 }
 
@@ -181,9 +186,11 @@ impl Seen {
 #[derive(Debug)]
 struct Pool {
     leader: AtomicUsize,
-    /// Odd while the leader is inside a request. The leader counts up when it begins and when it
-    /// ends one; whoever takes the lead from it counts up in its place, and so it finds out.
+    /// Counts the leader's requests, and tells what it does. Whoever takes the lead from it ends its
+    /// request here in its place, and so it finds out.
     progress: AtomicU64,
+    /// Threads that have a request, and wait for the interpreter.
+    waiting: AtomicUsize,
     /// The main thread sleeps until somebody begins a request.
     dozing: AtomicBool,
     state: Mutex<State>,
@@ -203,6 +210,7 @@ impl Pool {
         Self {
             leader: AtomicUsize::new(VACANT),
             progress: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
             dozing: AtomicBool::new(false),
             state: Mutex::default(),
             called: Condvar::new(),
@@ -219,7 +227,11 @@ impl Pool {
             return MIND;
         }
         let progress = self.progress.load(Ordering::SeqCst);
-        let active = progress % 2 == 1 || progress != seen.progress;
+        if seen.ended >= QUICK {
+            seen.quiet = 0;
+            return QUICK_TICK;
+        }
+        let active = phase::of(progress) != phase::BETWEEN || progress != seen.progress;
         seen.quiet = if active { 0 } else { seen.quiet + 1 };
         if seen.quiet < TICKS_AWAKE {
             return TICK;
@@ -239,10 +251,7 @@ impl Pool {
 
     /// Takes the lead from a leader that is stuck, for a thread that idles if there is one.
     fn promote(&self, stuck: u64) {
-        let ended =
-            self.progress
-                .compare_exchange(stuck, stuck + 1, Ordering::SeqCst, Ordering::SeqCst);
-        if ended.is_err() {
+        if !self.moves(stuck, phase::end(stuck)) {
             return;
         }
         let mut state = self.lock();
@@ -251,6 +260,13 @@ impl Pool {
             state.calls += 1;
             self.called.notify_one();
         }
+    }
+
+    /// The leader's progress, unless it is not what it was. Returns true if it was.
+    fn moves(&self, from: u64, to: u64) -> bool {
+        self.progress
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
     }
 
     /// Nobody leads, and nobody is about to: every thread is inside a request.
@@ -299,8 +315,10 @@ struct Member<'s> {
     index: usize,
     /// It leads, as far as it knows.
     leading: Cell<bool>,
-    /// The progress at which it began its request as the leader.
+    /// The progress of its request as the leader.
     begun: Cell<u64>,
+    /// It has the interpreter, and runs requests.
+    is_inside: Cell<bool>,
 }
 
 impl Member<'_> {
@@ -310,8 +328,6 @@ impl Member<'_> {
             if self.leading.get() || self.pool.takes_lead(self.index) {
                 self.leading.set(true);
                 self.lead(&mut events);
-            } else if self.shared.core().has_ready() {
-                self.gateway.run(self);
             } else if !self.pool.idle() {
                 return;
             }
@@ -323,12 +339,33 @@ impl Member<'_> {
         let turn = self.shared.wait(events, self.patience());
         if turn.ready {
             self.shared.share_connections();
-            self.gateway.run(self);
+            self.run();
         }
         if self.leading.get() && self.shared.env.control.is_alive() && self.shared.accept() {
-            self.gateway.run(self);
+            self.run();
         }
         self.shared.end_turn(self.gateway);
+    }
+
+    fn run(&self) {
+        if self.pool.waiting.load(Ordering::SeqCst) > 0 {
+            // It has been let go of for them.
+            std::thread::yield_now();
+        }
+        self.is_inside.set(false);
+        self.gateway.run(self);
+    }
+
+    /// Returns true if the requests that are ready are to be left to others: one that leads no more
+    /// keeps the interpreter from those that have a request and wait for it.
+    fn gives_way(&self) -> bool {
+        let gives_way = self.is_inside.get()
+            && !self.leading.get()
+            && self.pool.waiting.load(Ordering::SeqCst) > 0;
+        if gives_way && self.shared.core().has_ready() {
+            self.shared.ring();
+        }
+        gives_way
     }
 
     /// A request that another thread ends may bring a time limit that is earlier than any now.
@@ -346,10 +383,19 @@ impl Member<'_> {
 impl Source for Member<'_> {
     fn next(&self) -> Option<Transaction> {
         self.shared.catch_up(self.gateway);
+        if self.gives_way() {
+            return None;
+        }
         let transaction = self.shared.next(self.index)?;
+        let phase = if self.is_inside.get() {
+            phase::INSIDE
+        } else {
+            self.pool.waiting.fetch_add(1, Ordering::SeqCst);
+            phase::WAITING
+        };
         if self.leading.get() {
-            self.begun
-                .set(self.pool.progress.fetch_add(1, Ordering::SeqCst) + 1);
+            let before = self.pool.progress.fetch_add(phase, Ordering::SeqCst);
+            self.begun.set(before + phase);
             if self.pool.dozing.swap(false, Ordering::SeqCst) {
                 self.shared.env.control.wake();
             }
@@ -357,16 +403,20 @@ impl Source for Member<'_> {
         Some(transaction)
     }
 
+    fn begun(&self) {
+        self.pool.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.is_inside.set(true);
+        if self.leading.get() {
+            let (waited, inside) = (self.begun.get(), self.begun.get() + 1);
+            self.begun.set(inside);
+            self.leading.set(self.pool.moves(waited, inside));
+        }
+    }
+
     fn done(&self, transaction: Transaction) {
         if self.leading.get() {
             let begun = self.begun.get();
-            let ended = self.pool.progress.compare_exchange(
-                begun,
-                begun + 1,
-                Ordering::SeqCst,
-                Ordering::SeqCst,
-            );
-            self.leading.set(ended.is_ok());
+            self.leading.set(self.pool.moves(begun, phase::end(begun)));
         }
         self.shared.done(transaction);
     }
@@ -379,29 +429,36 @@ mod tests {
     #[test]
     fn a_leader_is_stuck_only_in_the_same_request_at_two_looks() {
         let mut seen = Seen::default();
-        assert_eq!(seen.stuck_at(1), None, "just begun");
-        assert_eq!(seen.stuck_at(1), Some(1));
-        assert_eq!(seen.stuck_at(3), None, "another one");
-        assert_eq!(seen.stuck_at(4), None);
-        assert_eq!(seen.stuck_at(4), None, "between requests");
+        assert_eq!(seen.stuck_at(2), None, "just begun");
+        assert_eq!(seen.stuck_at(2), Some(2));
+        assert_eq!(seen.stuck_at(6), None, "another one");
+        assert_eq!(seen.stuck_at(8), None);
+        assert_eq!(seen.stuck_at(8), None, "between requests");
+    }
+
+    #[test]
+    fn a_leader_that_waits_for_the_interpreter_is_not_stuck_at_once() {
+        let mut seen = Seen::default();
+        for _ in 0..LOOKS_WAITING {
+            assert_eq!(seen.stuck_at(5), None);
+        }
+        assert_eq!(seen.stuck_at(5), Some(5));
+        assert_eq!(seen.stuck_at(6), None, "it has got it");
+        assert_eq!(seen.stuck_at(6), Some(6));
     }
 
     #[test]
     fn the_lead_is_taken_from_a_stuck_leader_and_from_no_other() {
         let pool = Pool::new();
         assert!(pool.takes_lead(0) && !pool.takes_lead(1));
-        pool.progress.store(1, Ordering::SeqCst);
-        pool.progress.store(2, Ordering::SeqCst);
-        pool.promote(1);
+        pool.progress.store(4, Ordering::SeqCst);
+        pool.promote(2);
         assert!(!pool.takes_lead(1), "it has ended meanwhile");
-        pool.progress.store(3, Ordering::SeqCst);
-        pool.promote(3);
+        pool.progress.store(6, Ordering::SeqCst);
+        pool.promote(6);
         assert!(pool.is_leaderless() && pool.takes_lead(1));
-        assert_eq!(
-            pool.progress.load(Ordering::SeqCst),
-            4,
-            "the old leader can tell"
-        );
+        assert!(!pool.moves(6, phase::end(6)), "the old leader can tell");
+        assert_eq!(pool.progress.load(Ordering::SeqCst), 8);
     }
 
     #[test]
@@ -412,5 +469,16 @@ mod tests {
         let rests: Vec<_> = (0..=TICKS_AWAKE).map(|_| pool.rest(&mut seen)).collect();
         assert_eq!((rests[0], rests[TICKS_AWAKE as usize]), (TICK, DOZE));
         assert!(pool.dozing.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn the_main_thread_looks_less_often_at_a_leader_that_ends_one_request_after_the_other() {
+        let pool = Pool::new();
+        assert!(pool.takes_lead(0));
+        let mut seen = Seen::default();
+        seen.stuck_at(4 * QUICK + 2);
+        assert_eq!(pool.rest(&mut seen), QUICK_TICK);
+        seen.stuck_at(4 * QUICK + 2);
+        assert_eq!(pool.rest(&mut seen), TICK, "it may be stuck");
     }
 }

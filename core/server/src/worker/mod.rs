@@ -12,6 +12,7 @@ mod gthread;
 mod identity;
 mod io;
 mod own;
+mod proof;
 mod rehearsal;
 mod shared;
 mod sync;

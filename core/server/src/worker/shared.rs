@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::PollTimeout;
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::time::TimeSpec;
 use nix::unistd::{Pid, getppid};
 
 use super::io::{Core, Env, Listeners};
@@ -405,12 +406,12 @@ impl Shared {
 
     /// Blocks on nothing but the control's bell, for a thread that minds no connections.
     pub(super) fn sleep_until_woken(&self, longest: Duration) -> bool {
-        use nix::poll::{PollFd, PollFlags, poll};
         leave_if_forked();
-        let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::ZERO);
+        // `poll` counts milliseconds: a shorter time would be none.
+        let timeout = Some(TimeSpec::from_duration(longest));
         let mut fds = [PollFd::new(self.env.control.waker(), PollFlags::POLLIN)];
         // After a long sleep it looks around: what was to wake it may have been closed.
-        let woken = !matches!(poll(&mut fds, timeout), Ok(0)) || longest > LOOK_AROUND;
+        let woken = !matches!(ppoll(&mut fds, timeout, None), Ok(0)) || longest > LOOK_AROUND;
         if fds[0].revents() == Some(PollFlags::POLLNVAL) {
             self.core().lose("wait for signals", Errno::EBADF);
         }

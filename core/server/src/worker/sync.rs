@@ -49,6 +49,8 @@ impl Source for Inline<'_> {
         self.shared.next(0)
     }
 
+    fn begun(&self) {}
+
     fn done(&self, transaction: Transaction) {
         self.shared.done(transaction);
     }
