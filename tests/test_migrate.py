@@ -95,6 +95,7 @@ def child_exit(server, worker): pass
         ("worker_connections = 50", "worker_connections", "different", "sync"),
         ("bind = ['fd://3', ':8000']", "bind", "different", "descriptors"),
         ("bind = 'unix:/run/s.sock'", "bind", "different", "takes it over"),
+        ("bind = 'unix:@site'", "bind", "different", "is an abstract socket"),
         ("bind = ':8000'", "bind", "same", "as in gunicorn"),
         ("bind = (at for at in (':8000', ':8001'))", "bind", "same", "as in gunicorn"),
         ("bind = {':8000'}", "bind", "same", "as in gunicorn"),

@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tricorn._addresses import is_abstract
+
 SAME = "same"
 BETTER = "better"
 DIFFERENT = "different"
@@ -33,6 +35,11 @@ class Fact(NamedTuple):
     verdict: str
     sentence: str
     holds: Callable[[Any, Lookup], bool] = lambda value, look: True
+
+
+def _has_file(address: str) -> bool:
+    name = address.removeprefix("unix:").removeprefix("//")
+    return address.startswith("unix:") and not is_abstract(name)
 
 
 def _is_sync(value: Any, look: Lookup) -> bool:
@@ -68,7 +75,12 @@ SETTINGS: dict[str, tuple[Fact, ...]] = {
         Fact(
             DIFFERENT,
             "a socket's file that another server listens on is refused; gunicorn takes it over",
-            lambda value, look: any(item.startswith("unix:") for item in value),
+            lambda value, look: any(_has_file(item) for item in value),
+        ),
+        Fact(
+            DIFFERENT,
+            "unix:@NAME is an abstract socket; gunicorn makes a file of that name",
+            lambda value, look: any(item.startswith(("unix:@", "unix://@")) for item in value),
         ),
     ),
     "worker_class": (

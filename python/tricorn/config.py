@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tricorn import _native
+from tricorn._addresses import unix_name
 from tricorn._classes import load_worker_class, with_threads, worker_class_name
 from tricorn._loading import Mistake, NoSetting, WrongValue, arity, import_dotted
 
@@ -259,7 +260,7 @@ class Config:
         if not given:
             return None
         if given.startswith("unix:"):
-            return given.removeprefix("unix:").removeprefix("//")
+            return unix_name(given.removeprefix("unix:").removeprefix("//"))
         host, colon, port = given.rpartition(":")
         return (host, int(port)) if colon else (given, 8125)
 

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, cast
 
 from tricorn import _access, _native
 from tricorn._access import SafeAtoms
+from tricorn._addresses import unix_name
 from tricorn._loading import Mistake
 
 #: The forms of the error log's lines and of their times.
@@ -402,7 +403,7 @@ def parse_syslog_address(address: str) -> tuple[socket.SocketKind | None, Any]:
     if address.startswith("unix://"):
         path, _, kind = address.removeprefix("unix://").partition("#")
         kinds = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM}
-        return kinds.get(kind), path
+        return kinds.get(kind), unix_name(path)
     scheme, _, rest = address.partition("://")
     if scheme not in ("udp", "tcp"):
         what = f"{address!r} begins with none of udp://, tcp:// and unix://"

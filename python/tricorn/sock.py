@@ -69,7 +69,7 @@ class TCP6Socket(TCPSocket):
 
 
 class UnixSocket(Listener):
-    """One with a path."""
+    """One with a path, or an abstract name."""
 
     FAMILY = socket.AF_UNIX
 
@@ -117,7 +117,8 @@ def _shown(sock: socket.socket) -> Listener:
     """Make the object of a socket that is a program's own."""
     name = sock.getsockname()
     if not isinstance(name, tuple):
-        url = f"unix:{os.fsdecode(name)}"
+        # An abstract name begins with a zero byte, and comes as bytes.
+        url = f"unix:{os.fsdecode(name).replace(chr(0), '@')}"
     else:
         url = f"http://[{name[0]}]:{name[1]}" if ":" in name[0] else f"http://{name[0]}:{name[1]}"
     made = Listener(url, sock.fileno())
@@ -131,7 +132,8 @@ def close_sockets(listeners: Iterable[Listener], unlink: bool = True) -> None:
         sock = listener.sock
         name = sock.getsockname()
         sock.close()
-        if unlink and sock.family == socket.AF_UNIX:
+        has_file = isinstance(name, str) and sock.family == socket.AF_UNIX
+        if unlink and has_file:
             with contextlib.suppress(OSError):
                 os.unlink(name)
 

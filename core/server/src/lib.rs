@@ -5,7 +5,7 @@
 //!
 //! | rank | module | owns |
 //! |---|---|---|
-//! | 0 | [`clock`], [`precedence`], [`safe_path`], [`secrets`] | the time; who comes first; files in folders that others may write; what is not shown |
+//! | 0 | [`clock`], [`precedence`], [`safe_path`], [`secrets`], [`unix_name`] | the time; who comes first; files in folders that others may write; what is not shown; names of unix sockets |
 //! | 1 | [`error`] | whose fault a failure is, and what follows |
 //! | 2 | [`config`], [`log`], [`exchange`] | settings; lines and files; one request and its answer |
 //! | 3 | [`access`], [`hooks`], [`sock`], [`lifeline`], [`gateway`] | access lines; the bus; sockets; all that crosses the fork; the port |
@@ -29,4 +29,5 @@ pub mod run;
 pub mod safe_path;
 pub mod secrets;
 pub mod sock;
+pub mod unix_name;
 pub mod worker;

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from tricorn import _loading, _native
+from tricorn._addresses import unix_name
 from tricorn.compat.errors import ConfigError
 from tricorn.config import Setting
 
@@ -299,7 +300,7 @@ def validate_statsd_address(val: Any) -> Any:
     if text is None:
         return None
     if text.startswith("unix://"):
-        return text.removeprefix("unix://")
+        return unix_name(text.removeprefix("unix://"))
     host, _, port = text.partition(":")
     if port and not port.isdigit():
         raise _wrong(val, "HOST:PORT")

@@ -6,6 +6,8 @@ import os
 import socket
 from typing import Any
 
+from tricorn._addresses import unix_name
+
 #: The first descriptor that it passes.
 SD_LISTEN_FDS_START = 3
 
@@ -26,8 +28,7 @@ def sd_notify(state: str, logger: Any, unset_environment: bool = False) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    if address.startswith("@"):
-        address = f"\0{address[1:]}"
+    address = unix_name(address)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
             sock.connect(address)

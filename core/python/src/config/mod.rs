@@ -50,7 +50,7 @@ pub(crate) fn parse_addresses(py: Python<'_>, bind: Vec<String>) -> PyResult<Bou
     for text in bind {
         match Address::parse(&text).map_err(|error| PyValueError::new_err(error.to_string()))? {
             Address::Tcp { host, port } => shown.append((host, port))?,
-            Address::Unix(path) => shown.append(path.display().to_string())?,
+            Address::Unix(name) => shown.append(name.for_python())?,
             Address::Fd(fd) => shown.append(fd)?,
         }
     }

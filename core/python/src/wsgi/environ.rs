@@ -147,7 +147,7 @@ impl Builder {
         let base = self.template.bind(py).copy()?;
         let (name, port) = match &**local {
             Local::Tcp(address) => (address.ip().to_string(), address.port().to_string()),
-            Local::Unix(path) => (path.clone(), String::new()),
+            Local::Unix(name) | Local::Abstract(name) => (name.clone(), String::new()),
         };
         base.set_item(&self.keys.server_name, name)?;
         base.set_item(&self.keys.server_port, port)?;
@@ -238,7 +238,7 @@ impl Builder {
         environ: &Bound<'_, PyDict>,
         request: &Request,
     ) -> PyResult<()> {
-        let (Local::Unix(path), host) = (
+        let (Local::Unix(own) | Local::Abstract(own), host) = (
             &*request.endpoints.local,
             request.head.known(Known::Host).unwrap_or_default(),
         ) else {
@@ -251,7 +251,7 @@ impl Builder {
         };
         // Neither may be empty (PEP 3333).
         let name = if name.is_empty() {
-            path.as_bytes()
+            own.as_bytes()
         } else {
             name
         };

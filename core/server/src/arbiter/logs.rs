@@ -155,7 +155,9 @@ fn check_files(config: &Config) -> Result<(), Failure> {
         allowed.map_err(|error| no_place(config, setting, ("write the log", &path), error))?;
     }
     for address in &config.bind {
-        if let Address::Unix(path) = address {
+        if let Address::Unix(name) = address
+            && let Some(path) = name.path()
+        {
             // Whoever has bound it for this server may write there: it need not be this user.
             check_folder(path, AccessFlags::F_OK)
                 .map_err(|error| no_place(config, "bind", ("listen on", path), error))?;

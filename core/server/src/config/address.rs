@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+
+use crate::unix_name::UnixName;
 
 /// One address of `bind`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,7 +16,7 @@ pub enum Address {
         port: u16,
     },
     /// A unix socket.
-    Unix(PathBuf),
+    Unix(UnixName),
     /// A descriptor that is listening already.
     Fd(RawFd),
 }
@@ -29,8 +30,8 @@ pub enum InvalidAddress {
     /// After `fd://` stands no number.
     #[error("'fd://{0}' is not a file descriptor: fd:// is followed by a number")]
     Descriptor(String),
-    /// After `unix:` stands nothing.
-    #[error("unix: is not followed by a path")]
+    /// After `unix:` stands nothing, or a mark of abstract names alone.
+    #[error("unix: is not followed by a path, or by @ and a name")]
     EmptyPath,
     /// An IPv6 address without its closing bracket.
     #[error("'{0}' has an opening bracket and no closing one")]
@@ -49,8 +50,8 @@ pub enum InvalidAddress {
 const DEFAULT_PORT: u16 = 8000;
 
 impl Address {
-    /// Reads an address: `HOST`, `HOST:PORT`, `[V6]:PORT`, `tcp://…`, `unix:PATH`, `unix://PATH`
-    /// or `fd://N`.
+    /// Reads an address: `HOST`, `HOST:PORT`, `[V6]:PORT`, `tcp://…`, `unix:PATH`, `unix://PATH`,
+    /// `unix:@NAME` or `fd://N`.
     ///
     /// # Errors
     /// What is wrong with the address.
@@ -64,12 +65,9 @@ impl Address {
         }
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
-            let given = !path.is_empty();
-            return if given {
-                Ok(Self::Unix(path.into()))
-            } else {
-                Err(InvalidAddress::EmptyPath)
-            };
+            return UnixName::parse(path)
+                .map(Self::Unix)
+                .ok_or(InvalidAddress::EmptyPath);
         }
         let lower = text.to_ascii_lowercase();
         let place = lower.strip_prefix("tcp://").unwrap_or(&lower);
@@ -116,7 +114,7 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Unix(name) => write!(f, "unix:{name}"),
             Self::Fd(fd) => write!(f, "fd://{fd}"),
         }
     }
@@ -143,6 +141,9 @@ mod tests {
             ("unix:/tmp/S", "unix:/tmp/S"),
             ("unix:///tmp/s", "unix:/tmp/s"),
             ("unix:s.sock", "unix:s.sock"),
+            ("unix:@Name", "unix:@Name"),
+            ("unix:\0name", "unix:@name"),
+            ("unix://@name", "unix:@name"),
             ("fd://3", "fd://3"),
         ] {
             assert_eq!(shown(text), address, "{text}");
@@ -155,6 +156,7 @@ mod tests {
         assert!(shown("127.0.0.1:65536").contains("does not end in a port"));
         assert!(shown("fd://x").contains("not a file descriptor"));
         assert!(shown("unix:").contains("not followed by a path"));
+        assert!(shown("unix:@").contains("not followed by a path"));
         assert!(shown("[::1").contains("no closing one"));
         assert!(shown("::1:80").contains("'::1:80' has more than one colon"));
         assert!(shown("http://a.example:80").contains("'http://a.example:80' is a URL"));

@@ -169,7 +169,7 @@ impl Reader<'_> {
             .map_err(|invalid| {
                 self.0
                     .complain("bind", invalid)
-                    .mend("give HOST:PORT, [V6]:PORT, unix:PATH or fd://N")
+                    .mend("give HOST:PORT, [V6]:PORT, unix:PATH, unix:@NAME or fd://N")
             })?;
         if addresses.is_empty() {
             return Err(self

@@ -1,6 +1,6 @@
 //! Where a syslog and a statsd are, as settings write it.
 
-use std::path::PathBuf;
+use crate::unix_name::UnixName;
 
 /// Where a syslog listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,11 +10,11 @@ pub enum SyslogAddress {
     /// `tcp://HOST:PORT`
     Tcp(String, u16),
     /// `unix://PATH#dgram`
-    UnixDatagram(PathBuf),
+    UnixDatagram(UnixName),
     /// `unix://PATH#stream`
-    UnixStream(PathBuf),
+    UnixStream(UnixName),
     /// `unix://PATH`: whichever of the two it is.
-    Unix(PathBuf),
+    Unix(UnixName),
 }
 
 impl SyslogAddress {
@@ -22,11 +22,11 @@ impl SyslogAddress {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix://") {
             let (path, kind) = path.split_once('#').unwrap_or((path, ""));
-            return match (path, kind) {
-                ("", _) => Err(format!("'{text}' names no path")),
-                (path, "") => Ok(Self::Unix(path.into())),
-                (path, "dgram") => Ok(Self::UnixDatagram(path.into())),
-                (path, "stream") => Ok(Self::UnixStream(path.into())),
+            let name = UnixName::parse(path).ok_or_else(|| format!("'{text}' names no path"))?;
+            return match kind {
+                "" => Ok(Self::Unix(name)),
+                "dgram" => Ok(Self::UnixDatagram(name)),
+                "stream" => Ok(Self::UnixStream(name)),
                 _ => Err(format!("'#{kind}' is neither #dgram nor #stream")),
             };
         }
@@ -91,15 +91,16 @@ pub enum StatsdAddress {
     /// `HOST` or `HOST:PORT`
     Udp(String, u16),
     /// `unix://PATH`
-    Unix(PathBuf),
+    Unix(UnixName),
 }
 
 impl StatsdAddress {
     /// Reads an address; what is wrong with it. As gunicorn has it, `unix:8125` is a host by that name.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix("unix://") {
-            Some("") => Err(format!("'{text}' names no path")),
-            Some(path) => Ok(Self::Unix(path.into())),
+            Some(path) => UnixName::parse(path)
+                .map(Self::Unix)
+                .ok_or_else(|| format!("'{text}' names no path")),
             None => {
                 let (host, port) = host_and_port(text, 8125)?;
                 Ok(Self::Udp(host, port))

@@ -14,6 +14,8 @@ pub enum Local {
     Tcp(SocketAddr),
     /// A unix socket, with its path; empty if it has none.
     Unix(String),
+    /// A unix socket with an abstract name, which no file stands for.
+    Abstract(String),
 }
 
 impl Local {
@@ -23,6 +25,7 @@ impl Local {
         match self {
             Self::Tcp(address) => format!("http://{address}"),
             Self::Unix(path) => format!("unix:{path}"),
+            Self::Abstract(name) => format!("unix:@{name}"),
         }
     }
 }

@@ -7,8 +7,9 @@ use std::fmt::{self, Display, Write};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::unix_name::UnixName;
 
 /// What a datagram may hold without being taken apart on its way.
 const DATAGRAM: usize = 1400;
@@ -19,7 +20,7 @@ pub enum Address {
     /// By UDP.
     Udp(SocketAddr),
     /// At a unix socket.
-    Unix(PathBuf),
+    Unix(UnixName),
 }
 
 /// Where metrics go, and what their names begin and end with.
@@ -92,9 +93,9 @@ impl Socket {
                 let socket = super::udp(address)?;
                 Self::Udp(socket)
             }
-            Address::Unix(path) => {
+            Address::Unix(name) => {
                 let socket = UnixDatagram::unbound()?;
-                socket.connect(path)?;
+                socket.connect_addr(&name.to_address()?)?;
                 socket.set_nonblocking(true)?;
                 Self::Unix(socket)
             }

@@ -8,13 +8,13 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
 use super::lost::Lost;
+use crate::unix_name::UnixName;
 
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -36,9 +36,9 @@ pub enum Address {
     /// Lines over TCP.
     Tcp(SocketAddr),
     /// Datagrams to a unix socket.
-    UnixDatagram(PathBuf),
+    UnixDatagram(UnixName),
     /// Lines to a unix socket.
-    UnixStream(PathBuf),
+    UnixStream(UnixName),
 }
 
 impl fmt::Display for Address {
@@ -46,8 +46,8 @@ impl fmt::Display for Address {
         match self {
             Self::Udp(address) => write!(f, "udp://{address}"),
             Self::Tcp(address) => write!(f, "tcp://{address}"),
-            Self::UnixDatagram(path) => write!(f, "unix://{}#dgram", path.display()),
-            Self::UnixStream(path) => write!(f, "unix://{}#stream", path.display()),
+            Self::UnixDatagram(name) => write!(f, "unix://{name}#dgram"),
+            Self::UnixStream(name) => write!(f, "unix://{name}#stream"),
         }
     }
 }
@@ -81,17 +81,21 @@ impl Socket {
                 stream.set_nonblocking(true)?;
                 Self::Tcp(stream)
             }
-            Address::UnixDatagram(path) => {
+            Address::UnixDatagram(name) => {
                 let socket = UnixDatagram::unbound()?;
-                socket.connect(path)?;
+                socket.connect_addr(&name.to_address()?)?;
                 socket.set_nonblocking(true)?;
                 Self::UnixDatagram(socket)
             }
-            Address::UnixStream(path) => {
+            Address::UnixStream(name) => {
                 // `connect` itself would wait for room in the queue of whoever listens.
                 let kind = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
                 let socket = socket(AddressFamily::Unix, SockType::Stream, kind, None)?;
-                connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+                let address = match name {
+                    UnixName::Path(path) => UnixAddr::new(path)?,
+                    UnixName::Abstract(name) => UnixAddr::new_abstract(name.as_bytes())?,
+                };
+                connect(socket.as_raw_fd(), &address)?;
                 Self::UnixStream(UnixStream::from(socket))
             }
         })

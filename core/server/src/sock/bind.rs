@@ -17,6 +17,7 @@ use crate::config::Address;
 use crate::error::{Blame, Failure};
 use crate::exchange::Local;
 use crate::safe_path::Place;
+use crate::unix_name::UnixName;
 
 /// How sockets are made.
 #[derive(Debug, Clone)]
@@ -38,7 +39,8 @@ pub struct BindOptions {
 pub fn bind(address: &Address, options: &BindOptions) -> Result<Listener, Failure> {
     match address {
         Address::Tcp { host, port } => tcp(address, host, *port, options),
-        Address::Unix(path) => unix(address, path, options),
+        Address::Unix(UnixName::Path(path)) => unix(address, path, options),
+        Address::Unix(UnixName::Abstract(name)) => without_file(address, name, options),
         Address::Fd(fd) => adopt(address, *fd, options),
     }
 }
@@ -75,7 +77,7 @@ fn reason(error: &io::Error) -> String {
 pub fn look(address: &Address) -> Result<Spot, Failure> {
     match address {
         Address::Tcp { host, port } => look_at_tcp(address, host, *port).map(Spot::Tcp),
-        Address::Unix(path) => look_at_unix(address, path).map(|()| Spot::Other(address.clone())),
+        Address::Unix(name) => look_at_unix(address, name).map(|()| Spot::Other(address.clone())),
         Address::Fd(fd) if *fd < 3 => Err(is_standard(address)),
         Address::Fd(_) => Ok(Spot::Other(address.clone())),
     }
@@ -118,8 +120,12 @@ fn look_at_tcp(address: &Address, host: &str, port: u16) -> Result<SocketAddr, F
     }
 }
 
-fn look_at_unix(address: &Address, path: &Path) -> Result<(), Failure> {
-    UnixAddr::new(path).map_err(|error| failure(address, &error.into()))?;
+fn look_at_unix(address: &Address, name: &UnixName) -> Result<(), Failure> {
+    name.to_address()
+        .map_err(|error| failure(address, &error))?;
+    let Some(path) = name.path() else {
+        return Ok(());
+    };
     // A folder that is not there yet may be made when the service starts.
     let found = Place::find(path).ok().map(|place| place.look());
     match found {
@@ -181,7 +187,7 @@ pub fn twin(listener: &Listener, options: &BindOptions) -> Result<Listener, Fail
             local.port(),
             options,
         ),
-        Local::Unix(_) => Err(Failure::operator("a unix socket has no twin")),
+        Local::Unix(_) | Local::Abstract(_) => Err(Failure::operator("a unix socket has no twin")),
     }
 }
 
@@ -213,6 +219,23 @@ fn is_socket(about: &FileStat) -> bool {
 fn in_the_way(address: &Address) -> Failure {
     let what = format!("cannot listen on {address}: the file is there and is not a socket");
     Failure::operator(what).mend("remove it, or give another --bind")
+}
+
+/// Listens under an abstract name: there is no file whose mode or owner could keep anybody out, and
+/// none that is left behind.
+fn without_file(address: &Address, name: &str, options: &BindOptions) -> Result<Listener, Failure> {
+    let listening = || -> io::Result<OwnedFd> {
+        let socket = new_socket(AddressFamily::Unix)?;
+        bind_socket(
+            socket.as_raw_fd(),
+            &UnixAddr::new_abstract(name.as_bytes())?,
+        )?;
+        listen(&socket, backlog(options))?;
+        Ok(socket)
+    };
+    let socket = listening().map_err(|error| failure(address, &error))?;
+    let local = Local::Abstract(name.to_owned());
+    Ok(Listener::new(socket, address.clone(), local))
 }
 
 /// Removes a socket file that nobody listens on any more.
@@ -306,7 +329,11 @@ fn local_of(socket: BorrowedFd<'_>) -> io::Result<Local> {
     if let Some(v6) = name.as_sockaddr_in6() {
         return Ok(Local::Tcp(SocketAddr::V6((*v6).into())));
     }
-    let path = name.as_unix_addr().and_then(UnixAddr::path);
+    let name = name.as_unix_addr();
+    if let Some(name) = name.and_then(UnixAddr::as_abstract) {
+        return Ok(Local::Abstract(String::from_utf8_lossy(name).into_owned()));
+    }
+    let path = name.and_then(UnixAddr::path);
     Ok(Local::Unix(path.map_or_else(String::new, |path| {
         path.display().to_string()
     })))

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::libc;
+use nix::sys::socket::{Shutdown, shutdown};
 
 use super::Listener;
 use crate::exchange::Local;
@@ -38,13 +39,17 @@ const fn instruction(code: u32, k: u32, jt: u8) -> libc::sock_filter {
 
 impl Listener {
     /// Lets nobody join the queue any more, through any copy of the socket and for good. What stands
-    /// in it can still be accepted. A unix socket's queue is closed by the removal of its file.
+    /// in it can still be accepted. A unix socket's queue is closed by the removal of its file, if it
+    /// has one.
     ///
     /// # Errors
     /// The kernel knows no socket filters.
     pub fn turn_newcomers_away(&self) -> io::Result<()> {
-        if !matches!(*self.local, Local::Tcp(_)) {
-            return Ok(());
+        match *self.local {
+            Local::Tcp(_) => {}
+            Local::Unix(_) => return Ok(()),
+            // unix(7) sockets have no segments; who connects to one that receives no more is refused.
+            Local::Abstract(_) => return Ok(shutdown(self.as_fd().as_raw_fd(), Shutdown::Read)?),
         }
         let mut program = PROGRAM;
         let filter = libc::sock_fprog {
@@ -71,10 +76,13 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
     use super::*;
     use crate::config::Address;
+    use crate::sock::{BindOptions, bind};
+    use crate::unix_name::UnixName;
 
     #[test]
     fn who_stands_in_the_queue_is_accepted_and_who_comes_later_is_not() {
@@ -92,6 +100,25 @@ mod tests {
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
         let accepted = listener.accept().unwrap().unwrap();
         assert_eq!(accepted.peer, Some(early.local_addr().unwrap()));
+        assert!(listener.accept().unwrap().is_none());
+    }
+
+    #[test]
+    fn the_same_holds_for_an_abstract_name() {
+        let name = UnixName::Abstract(format!("tricorn-farewell-{}", std::process::id()));
+        let options = BindOptions {
+            backlog: 16,
+            umask: 0,
+            owner: (None, None),
+            reuse_port: false,
+        };
+        let listener = bind(&Address::Unix(name.clone()), &options).unwrap();
+        let connect = || UnixStream::connect_addr(&name.to_address().unwrap());
+        let _early = connect().unwrap();
+        listener.turn_newcomers_away().unwrap();
+        let late = connect().unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(listener.accept().unwrap().is_some());
         assert!(listener.accept().unwrap().is_none());
     }
 }

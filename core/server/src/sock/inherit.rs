@@ -16,6 +16,7 @@ use super::listener::Listener;
 use crate::config::Address;
 use crate::error::Failure;
 use crate::exchange::Local;
+use crate::unix_name::UnixName;
 
 /// The variable with the process id of the arbiter before.
 pub const PREDECESSOR: &str = "GUNICORN_PID";
@@ -168,7 +169,8 @@ fn recognise(listener: &Listener, bind: &[Address]) -> Option<Address> {
             let mut found = found.into_iter().flatten();
             found.any(|at| at.ip() == local.ip() && (*port == 0 || at.port() == local.port()))
         }
-        (Local::Unix(path), Address::Unix(named)) => named.to_str() == Some(path),
+        (Local::Unix(path), Address::Unix(UnixName::Path(named))) => named.to_str() == Some(path),
+        (Local::Abstract(name), Address::Unix(UnixName::Abstract(named))) => name == named,
         _ => false,
     };
     bind.iter().find(is_its).cloned()

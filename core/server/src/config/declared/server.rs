@@ -21,7 +21,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(S, "bind", Kind::List, Default::Env("PORT", bind_default))
         .flags(&["-b", "--bind"])
         .metavar("ADDRESS")
-        .help("Address to listen on: HOST:PORT, [V6]:PORT, unix:PATH or fd://N; may be repeated"),
+        .help("Address to listen on: HOST:PORT, [V6]:PORT, unix:PATH, unix:@NAME (abstract) or fd://N; may be repeated"),
     Setting::new(S, "backlog", Kind::Count, Default::Int(2048))
         .flags(&["--backlog"])
         .help("Connections that may wait to be accepted"),
