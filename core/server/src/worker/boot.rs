@@ -233,9 +233,9 @@ impl Driver {
             Self::Gthread => {
                 let threads = shared.env.config.threads;
                 let shared = Arc::new(shared);
-                let code = gthread::serve(&shared, gateway, threads)?;
+                let code = gthread::serve(&shared, gateway, threads);
                 shared.core().finish_all();
-                Ok(code)
+                Ok(code?)
             }
         }
     }

@@ -98,12 +98,12 @@ pub(super) fn serve(
     let pool = Arc::new(Pool::new());
     let mut joins = Vec::with_capacity(threads);
     for index in 0..threads {
-        let (shared, runner, pool) = (Arc::clone(shared), Arc::clone(gateway), Arc::clone(&pool));
+        let (own, runner, pool) = (Arc::clone(shared), Arc::clone(gateway), Arc::clone(&pool));
         let body = Box::new(move || {
             let (leading, begun, is_inside) = Default::default();
             Member {
                 gateway: &*runner,
-                shared: &shared,
+                shared: &own,
                 pool: &pool,
                 index,
                 leading,
@@ -112,7 +112,12 @@ pub(super) fn serve(
             }
             .live();
         });
-        joins.push(gateway.spawn(&format!("tricorn-{index}"), body)?);
+        match gateway.spawn(&format!("tricorn-{index}"), body) {
+            Ok(join) => joins.push(join),
+            // A signal has come meanwhile: those that have started may be inside requests already.
+            Err(_) if shared.env.control.last_code().is_some() => break,
+            Err(failure) => return Err(failure),
+        }
     }
     let code = watch(shared, &**gateway, &pool);
     pool.dismiss();
