@@ -168,7 +168,7 @@ def test_a_worker_ends_in_order_although_a_thread_runs_a_request(server, patches
         print("WORKER EXIT", flush=True)
     """
     server.write("app.py", ENDLESS)
-    arguments = ["--threads", "2", "--graceful-timeout", "2"]
+    arguments = ["--threads", "2", "--graceful-timeout", "4"]
     server.start("app:application", *arguments, config=patches + config)
     server.wait_for_log("WORKER READY")
     with server.connect() as client:

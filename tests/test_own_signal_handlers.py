@@ -139,7 +139,7 @@ def test_a_request_without_end_holds_a_worker_that_is_to_quit_for_a_while_only(s
         print("WORKER EXIT", flush=True)
     """
     )
-    arguments = ["--threads", "2", "--graceful-timeout", "2"]
+    arguments = ["--threads", "2", "--graceful-timeout", "4"]
     server.start("tests.apps.plain:application", *arguments, config=config)
     server.wait_for_log("WORKER READY")
     with server.connect() as client:
