@@ -55,6 +55,7 @@ class Settings(TypedDict, total=False):
     body_timeout: float
     write_timeout: float
     request_body_buffer: int
+    request_body_chunks: bool
     request_body_memory: int
     response_buffer: int
 

@@ -55,8 +55,10 @@ def test_an_application_is_wrapped_in_each_worker(server, arguments):
     assert '"REMOTE_ADDR": "192.0.2.7"' in server.get("/env", forwarded).text
 
 
-def test_worker_abort_shows_where_a_request_is_stuck(sleeper):
-    server = sleeper("--timeout", "1")
+def test_worker_abort_shows_where_a_request_is_stuck(sleeper, arguments):
+    # A pool is stuck when each of its threads is; its requests are waited for then.
+    one = ("--threads", "1", "--graceful-timeout", "1") if "gthread" in arguments else ()
+    server = sleeper("--timeout", "1", *one)
     server.wait_for_log("aborted in")
     server.wait_for_log("in fall_asleep", 2)
     _, _, shown = server.log.partition("aborted in")
@@ -66,7 +68,7 @@ def test_worker_abort_shows_where_a_request_is_stuck(sleeper):
 
 
 def test_worker_int_shows_what_a_quick_stop_interrupts(sleeper):
-    server = sleeper()
+    server = sleeper("--graceful-timeout", "1")
     assert server.stop(signal.SIGQUIT) == 0
     _, _, shown = server.log.partition("interrupted in")
     assert "thread MainThread:" in shown
@@ -74,7 +76,7 @@ def test_worker_int_shows_what_a_quick_stop_interrupts(sleeper):
 
 
 def test_faulthandler_shows_the_stacks_of_a_worker_that_serves_on(sleeper, arguments):
-    server = sleeper()
+    server = sleeper("--graceful-timeout", "1")
     (pid,) = server.workers()
     os.kill(pid, signal.SIGUSR2)
     server.wait_for_log("in fall_asleep")
