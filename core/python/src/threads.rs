@@ -94,13 +94,13 @@ fn original_start(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
         .getattr(intern!(py, "modules"))?;
     let start = intern!(py, "start_new_thread");
     if let Ok(monkey) = modules.get_item("gevent.monkey")
-        && is_patched(&monkey, "is_module_patched", "threading")
+        && is_patched(&monkey, "is_module_patched", "threading")?
     {
         let original = monkey.call_method1("get_original", ("_thread", start));
         return original.map(Some);
     }
     if let Ok(patcher) = modules.get_item("eventlet.patcher")
-        && is_patched(&patcher, "is_monkey_patched", "thread")
+        && is_patched(&patcher, "is_monkey_patched", "thread")?
     {
         let module = patcher.call_method1("original", ("_thread",))?;
         return module.getattr(start).map(Some);
@@ -108,11 +108,9 @@ fn original_start(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     Ok(None)
 }
 
-fn is_patched(patcher: &Bound<'_, PyAny>, question: &str, module: &str) -> bool {
-    patcher
-        .call_method1(question, (module,))
-        .and_then(|answer| answer.is_truthy())
-        .unwrap_or(false)
+/// Asks whether a module is patched. An error may be a signal's exception, which says nothing of that.
+fn is_patched(patcher: &Bound<'_, PyAny>, question: &str, module: &str) -> PyResult<bool> {
+    patcher.call_method1(question, (module,))?.is_truthy()
 }
 
 /// One that `threading` does not know, and the interpreter does: what Python keeps with a thread (a hub
